@@ -1,0 +1,61 @@
+import { timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { uuidv7 } from 'uuidv7';
+import { Config } from '../config/config';
+import { type Caller, type Scope, SCOPES } from './access';
+import { type ApiKey, hashOf, newSecret } from './api-key';
+import { ApiKeyRepository } from './api-key.repository';
+import { ApiKeyNotFound } from './auth.errors';
+
+export interface NewApiKey {
+  name: string;
+  scopes: Scope[];
+  client?: string;
+  /** ISO 8601; absent: never. */
+  expiresAt?: string;
+}
+
+/** Issues, lists, revokes and verifies API keys. A secret is shown once and stored hashed. */
+@Injectable()
+export class ApiKeys {
+  private readonly adminHash: Buffer | undefined;
+
+  constructor(
+    private readonly repository: ApiKeyRepository,
+    { adminApiKey }: Config,
+  ) {
+    this.adminHash = adminApiKey === undefined ? undefined : hashOf(adminApiKey);
+  }
+
+  async create({ name, scopes, client, expiresAt }: NewApiKey): Promise<ApiKey & { key: string }> {
+    const key = newSecret();
+    const created = await this.repository.insert(
+      { apiKeyId: uuidv7(), name, client: client ?? name, scopes: [...new Set(scopes)], expiresAt: expiresAt ?? null },
+      hashOf(key),
+    );
+    return { ...created, key };
+  }
+
+  list(limit: number, after?: string): Promise<ApiKey[]> {
+    return this.repository.list(limit, after);
+  }
+
+  /** Throws `ApiKeyNotFound`. */
+  async revoke(apiKeyId: string): Promise<void> {
+    if (!(await this.repository.revoke(apiKeyId))) throw new ApiKeyNotFound(apiKeyId);
+  }
+
+  /** Who the secret belongs to, or undefined where it is unknown, expired or revoked. */
+  async verify(secret: string): Promise<Caller | undefined> {
+    const hash = hashOf(secret);
+    if (this.adminHash && timingSafeEqual(hash, this.adminHash)) {
+      return { apiKeyId: 'admin', client: 'admin', scopes: SCOPES };
+    }
+    return this.repository.findValid(hash);
+  }
+
+  /** Whether anybody at all can get in. */
+  async anyExists(): Promise<boolean> {
+    return this.adminHash !== undefined || (await this.repository.anyValid());
+  }
+}

@@ -1,0 +1,46 @@
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { InitialSchema1764000000000 } from './migrations/1764000000000-initial-schema';
+
+/** A statement of the API or worker that takes longer is ended by the server. */
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** Waiting longer for a row lock means somebody else is stuck. */
+const LOCK_TIMEOUT_MS = 10_000;
+/** An open transaction of a frozen process must not hold its locks, or an old snapshot, for long. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
+
+export interface PoolOptions {
+  connectionsMax: number;
+  /** How long a caller waits for a free connection. */
+  waitMs: number;
+}
+
+export const migrations = [InitialSchema1764000000000];
+
+export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {
+  return {
+    type: 'postgres',
+    url,
+    applicationName: 'holdfast',
+    migrations,
+    migrationsTransactionMode: 'each',
+    synchronize: false,
+    logging: false,
+    installExtensions: false,
+    poolSize: pool.connectionsMax,
+    connectTimeoutMS: pool.waitMs,
+    // An idle connection that dies is replaced at its next use; the pool needs nothing else from us.
+    poolErrorHandler: () => undefined,
+    extra: {
+      keepAlive: true,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      lock_timeout: LOCK_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    },
+  };
+}
+
+/** For migrations and commands: one connection, and as long as a statement needs. */
+export function singleConnection(url: string): DataSource {
+  const options = dataSourceOptions(url, { connectionsMax: 2, waitMs: 10_000 });
+  return new DataSource({ ...options, extra: { keepAlive: true } } as DataSourceOptions);
+}

@@ -1,0 +1,61 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { pendingMigrations } from './migrate';
+
+const RETRY_MS = 500;
+
+/**
+ * Connects at start and keeps trying: a process whose database is away, or not migrated yet, is up, not ready, and goes
+ * on by itself. Once connected the pool replaces its own connections.
+ */
+@Injectable()
+export class DatabaseConnector {
+  private readonly logger = new Logger(DatabaseConnector.name);
+  private stopped = false;
+  private migrated = false;
+
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** Resolves once the database answers and is migrated, or when stopped before that. */
+  async connect(): Promise<void> {
+    let said: string | undefined;
+    while (!this.stopped) {
+      const obstacle = await this.tryOnce();
+      if (obstacle === undefined) return;
+      if (obstacle !== said) this.logger.warn(`Not ready: ${obstacle}`);
+      said = obstacle;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+    }
+  }
+
+  /** What keeps the database from serving, or undefined. */
+  async obstacle(): Promise<string | undefined> {
+    try {
+      if (!this.dataSource.isInitialized) return 'the database cannot be reached';
+      if (this.migrated) {
+        await this.dataSource.query('SELECT 1');
+        return undefined;
+      }
+      const pending = await pendingMigrations(this.dataSource.manager);
+      this.migrated = pending.length === 0;
+      return this.migrated ? undefined : `${pending.length} migrations are pending: run npm run migrate`;
+    } catch (error) {
+      return `the database cannot be reached (${(error as Error).message})`;
+    }
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+
+  private async tryOnce(): Promise<string | undefined> {
+    if (!this.dataSource.isInitialized) {
+      try {
+        await this.dataSource.initialize();
+      } catch (error) {
+        return `the database cannot be reached (${(error as Error).message})`;
+      }
+    }
+    return this.obstacle();
+  }
+}

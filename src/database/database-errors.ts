@@ -1,0 +1,42 @@
+/** How the database failed a statement, where that is not the statement's own fault. */
+export type DatabaseFailure = 'unavailable' | 'exhausted' | 'unmigrated' | 'conflict';
+
+/** SQLSTATE classes and codes of a server that is going, gone, or not taking this session. */
+const UNAVAILABLE = /^(08...|57P0.|53...|25006)$/;
+/** Serialisation failure, deadlock, lock not available: the same statement may succeed at once. */
+const CONFLICT = /^(40001|40P01|55P03)$/;
+const UNDEFINED_TABLE = '42P01';
+const SOCKET_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+/** pg's words when no pooled connection became free within `DATABASE_POOL_WAIT_MS`. */
+const POOL_EXHAUSTED = /^timeout exceeded when trying to connect$/;
+/** Words of pg and TypeORM for a connection that is not there (any more); they carry no code. */
+const DISCONNECTED =
+  /^Connection terminated|^Client has encountered a connection error|^Driver not Connected|^Cannot use a pool after|^Client was closed|^the database system is/;
+/** A backend that dies inside `transaction()` surfaces as one of these and hides its own code. */
+const DISCONNECTED_NAMES = new Set(['QueryRunnerAlreadyReleasedError', 'QueryRunnerProviderAlreadyReleasedError', 'DataSourceNotInitializedError', 'ConnectionNotFoundError', 'TransactionNotStartedError']);
+/** Causes are followed this deep. */
+const CAUSE_DEPTH_MAX = 6;
+
+/**
+ * Says how the database failed, or undefined where the error is something else. An error of a COMMIT leaves the
+ * outcome unknown: who retries looks for what it wrote first.
+ */
+export function databaseFailure(error: unknown, depth = 0): DatabaseFailure | undefined {
+  if (!(error instanceof Error) || depth > CAUSE_DEPTH_MAX) return undefined;
+  const { code, driverError, errors } = error as Error & { code?: unknown; driverError?: unknown; errors?: unknown[] };
+  if (typeof code === 'string') {
+    if (UNAVAILABLE.test(code) || SOCKET_CODES.has(code)) return 'unavailable';
+    if (CONFLICT.test(code)) return 'conflict';
+    if (code === UNDEFINED_TABLE) return 'unmigrated';
+  }
+  if (POOL_EXHAUSTED.test(error.message)) return 'exhausted';
+  if (DISCONNECTED.test(error.message) || DISCONNECTED_NAMES.has(error.name)) return 'unavailable';
+  return [driverError, error.cause, ...(errors ?? [])]
+    .map((inner) => databaseFailure(inner, depth + 1))
+    .find((failure) => failure !== undefined);
+}
+
+/** Whether trying again later may succeed without anything being changed. */
+export function isTransientDatabaseError(error: unknown): boolean {
+  return databaseFailure(error) !== undefined;
+}

@@ -1,0 +1,22 @@
+import { Global, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { Config } from '../config/config';
+import { dataSourceOptions } from './data-source';
+import { DatabaseConnector } from './database-connector';
+
+/** The primary database. `DatabaseConnector` opens it, so that a process starts while the database is away. */
+@Global()
+@Module({
+  imports: [
+    TypeOrmModule.forRootAsync({
+      inject: [Config],
+      useFactory: ({ databaseUrl, databasePoolMax, databasePoolWaitMs }: Config) => ({
+        ...dataSourceOptions(databaseUrl!, { connectionsMax: databasePoolMax, waitMs: databasePoolWaitMs }),
+        manualInitialization: true,
+      }),
+    }),
+  ],
+  providers: [DatabaseConnector],
+  exports: [DatabaseConnector],
+})
+export class DatabaseModule {}

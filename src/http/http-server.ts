@@ -1,0 +1,62 @@
+import type { IncomingMessage } from 'node:http';
+import { type DynamicModule, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import helmet from '@fastify/helmet';
+import { Logger } from 'nestjs-pino';
+import { uuidv7 } from 'uuidv7';
+import { ProblemFilter } from './problem.filter';
+import { RouteTable } from './route-table';
+import { validationPipe } from './validation';
+
+const BODY_BYTES_MAX = 1024 * 1024;
+/** A product id of 161 characters, each percent-encoded as three. */
+const PATH_PARAMETER_LENGTH_MAX = 600;
+/** Longer than a balancer's usual 60 s, so that the balancer is the one to close an idle connection. */
+const KEEP_ALIVE_MS = 65_000;
+/** A request id is taken over from the caller when it looks like this. */
+const REQUEST_ID = /^[\x20-\x7e]{1,128}$/;
+
+/** Swagger UI works under this policy, over plain HTTP too. */
+const contentSecurityPolicy = {
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'self'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'", "'unsafe-inline'"],
+    imgSrc: ["'self'", 'data:'],
+    objectSrc: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+};
+
+/** Builds an application with its HTTP face: limits, request ids, validation, problems. It does not listen yet. */
+export async function createHttpServer(
+  module: Type | DynamicModule,
+  requestTimeoutMs: number,
+): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    trustProxy: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
+    genReqId: ({ headers }: IncomingMessage) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuidv7();
+    },
+  });
+  const routes = new RouteTable();
+  routes.observe(adapter.getInstance());
+  adapter.getInstance().addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { bufferLogs: true });
+  app.useLogger(app.get(Logger));
+  app.useGlobalPipes(validationPipe());
+  app.useGlobalFilters(new ProblemFilter(routes));
+  await app.register(helmet, { contentSecurityPolicy, strictTransportSecurity: false });
+  return app;
+}

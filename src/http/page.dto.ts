@@ -1,0 +1,22 @@
+import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { NumberInQuery } from './rules';
+
+export const PAGE_LIMIT_MAX = 200;
+const PAGE_LIMIT_DEFAULT = 50;
+
+/** How every list is paged. */
+export class PageQuery {
+  /** Items a page */
+  @IsOptional()
+  @NumberInQuery()
+  @IsInt()
+  @Min(1)
+  @Max(PAGE_LIMIT_MAX)
+  limit: number = PAGE_LIMIT_DEFAULT;
+
+  /** `nextCursor` of the page before */
+  @IsOptional()
+  @IsString()
+  @MaxLength(2000)
+  cursor?: string;
+}

@@ -1,0 +1,83 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { databaseFailure, type DatabaseFailure } from '../database/database-errors';
+import { type ProblemCode, problemOf } from './problem-types';
+import { Refusal } from './refusal';
+import { RouteTable } from './route-table';
+
+/** Asks a client to come back after a passing failure. */
+const RETRY_AFTER_SECONDS = '2';
+
+interface Answer {
+  code: ProblemCode;
+  detail: string;
+  errors?: Refusal['errors'];
+  headers?: Record<string, string>;
+}
+
+/** What Fastify and Nest refuse by themselves, by status. */
+const refusedByServer: Record<number, Answer> = {
+  400: { code: 'MALFORMED_JSON', detail: 'The body must be one well-formed JSON value.' },
+  413: { code: 'BODY_TOO_LARGE', detail: 'A body may have at most 1 MiB.' },
+  414: { code: 'URI_TOO_LONG', detail: 'A path segment may have at most 600 characters.' },
+  415: { code: 'UNSUPPORTED_MEDIA_TYPE', detail: 'Send the body as Content-Type: application/json.' },
+};
+
+const failedByDatabase: Record<DatabaseFailure, Answer> = {
+  unavailable: { code: 'DATABASE_UNAVAILABLE', detail: 'The database does not answer at the moment. Try again.' },
+  unmigrated: { code: 'DATABASE_UNAVAILABLE', detail: 'The database is not migrated yet: run npm run migrate.' },
+  exhausted: { code: 'OVERLOADED', detail: 'No database connection became free in time. Try again.' },
+  conflict: { code: 'OVERLOADED', detail: 'Too many requests wanted the same rows at once. Try again.' },
+};
+
+/** Turns whatever a request ended with into one problem+json answer. Only what is our own fault is logged as an error. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ProblemFilter.name);
+
+  constructor(private readonly routes: RouteTable) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const { code, detail, errors, headers } = this.answerTo(error, request);
+    const problem = problemOf(code, detail, request.id, errors);
+    void reply
+      .status(problem.status)
+      .headers({ ...(problem.status === 503 && { 'retry-after': RETRY_AFTER_SECONDS }), ...headers })
+      .type('application/problem+json; charset=utf-8')
+      .send(JSON.stringify(problem));
+  }
+
+  private answerTo(error: unknown, request: FastifyRequest): Answer {
+    if (error instanceof Refusal) {
+      return { code: error.code, detail: error.message, errors: error.errors, headers: error.headers };
+    }
+    if (error instanceof HttpException) {
+      if (error.getStatus() === 404) return this.noSuchRoute(request);
+      const refused = refusedByServer[error.getStatus()];
+      if (refused) return refused;
+    }
+    const failure = databaseFailure(error);
+    if (failure) {
+      this.logger.warn({ requestId: request.id, err: error }, `Database ${failure}`);
+      return failedByDatabase[failure];
+    }
+    this.logger.error({ requestId: request.id, err: error }, 'A request failed');
+    return { code: 'INTERNAL', detail: `Tell us the requestId ${request.id} and we can look it up.` };
+  }
+
+  private noSuchRoute({ method, url }: FastifyRequest): Answer {
+    const allowed = this.routes.methodsOf(url);
+    if (allowed.length === 0) return { code: 'ROUTE_NOT_FOUND', detail: `There is no ${pathOf(url)}; see /docs.` };
+    return {
+      code: 'METHOD_NOT_ALLOWED',
+      detail: `${method} is not possible here; ${allowed.join(', ')} is.`,
+      headers: { allow: allowed.join(', ') },
+    };
+  }
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0]!.slice(0, 200);
+}

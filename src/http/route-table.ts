@@ -1,0 +1,24 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyInstance } from 'fastify';
+import buildRouter, { type HTTPMethod } from 'find-my-way';
+
+const METHODS: HTTPMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** Knows which methods a path takes, so that a wrong method is told from a wrong path (Fastify answers 404 to both). */
+@Injectable()
+export class RouteTable {
+  private readonly router = buildRouter();
+
+  /** Must be called before the routes are registered. */
+  observe(fastify: FastifyInstance): void {
+    fastify.addHook('onRoute', ({ method, url }) => {
+      for (const name of [method].flat() as HTTPMethod[]) {
+        if (METHODS.includes(name) && !this.router.hasRoute(name, url)) this.router.on(name, url, () => undefined);
+      }
+    });
+  }
+
+  methodsOf(url: string): string[] {
+    return METHODS.filter((method) => this.router.find(method, url.split('?', 1)[0]!) !== null);
+  }
+}

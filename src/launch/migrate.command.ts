@@ -1,0 +1,18 @@
+import { Config } from '../config/config';
+import { singleConnection } from '../database/data-source';
+import { migrate } from '../database/migrate';
+import { attachDatabase } from './database';
+import { runCommand } from './command';
+
+/** `npm run migrate`: applies what is pending. */
+runCommand(async () => {
+  const { databaseUrl } = await attachDatabase(Config.read(process.env));
+  const dataSource = singleConnection(databaseUrl!);
+  await dataSource.initialize();
+  try {
+    const applied = await migrate(dataSource);
+    console.log(applied.length === 0 ? 'Nothing to migrate.' : `Applied: ${applied.join(', ')}`);
+  } finally {
+    await dataSource.destroy();
+  }
+});

@@ -1,0 +1,61 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Logger } from '@nestjs/common';
+import { ApiKeys } from '../auth/api-keys.service';
+import type { Config } from '../config/config';
+import { timeBudgets } from '../config/time-budgets';
+import { DatabaseConnector } from '../database/database-connector';
+import { createHttpServer } from '../http/http-server';
+import { Agents } from '../lifecycle/agents';
+import { startDemoVendors, welcome } from './demo';
+import { attachDatabase, openDatabase } from './database';
+import { listenOn } from './listen';
+import { serveOpenApi } from './openapi';
+import { processModule } from './process-module';
+import { endWith } from './shutdown';
+import { StartError } from './start-error';
+import { version } from './version';
+
+/** Starts an app process and answers once it listens; the database and broker may still be away. */
+export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, given: Config): Promise<void> {
+  const notice = (sentence: string): void => console.log(sentence);
+  const { config, embedded } =
+    mode === 'all' ? await openDatabase(given, notice) : { config: await attachDatabase(given), embedded: undefined };
+  const budgets = timeBudgets(config.vendorTimeoutMs);
+  const app = await createHttpServer(processModule(mode, config), budgets.httpRequestMs);
+  if (mode !== 'worker') serveOpenApi(app, version);
+
+  const simulator = demo ? await startDemoVendors(config) : undefined;
+
+  endWith([
+    () => app.get(DatabaseConnector).stop(),
+    () => app.get(Agents).stop(budgets.shutdownGraceMs),
+    () => app.close(),
+    () => simulator?.stop(),
+    () => embedded?.stop(),
+  ]);
+  const url = await listen(app, mode, demo, config);
+  embedded?.announce(url);
+  await goToWork(app, mode);
+  if (simulator) await welcome(app, config, url, simulator);
+}
+
+/** Waits for the database, then starts the agents. */
+async function goToWork(app: NestFastifyApplication, mode: 'api' | 'worker' | 'all'): Promise<void> {
+  await app.get(DatabaseConnector).connect();
+  if (mode !== 'worker' && !(await app.get(ApiKeys).anyExists())) {
+    throw new StartError('ADMIN_API_KEY: required with DATABASE_URL while no API key exists; set it, or run npm run keys.');
+  }
+  await app.get(Agents).start();
+}
+
+async function listen(app: NestFastifyApplication, mode: string, demo: boolean, config: Config): Promise<string> {
+  const key = mode === 'worker' ? 'WORKER_PORT' : 'PORT';
+  const wanted = mode === 'worker' ? config.workerPort : config.port;
+  const { port } = await listenOn({ key, port: wanted, mayMove: demo && !config.isSet(key) }, (candidate) =>
+    app.listen(candidate, config.host),
+  );
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  const url = `http://${host}:${port}`;
+  new Logger('Holdfast').log(`${mode} ${version} listens on ${url}`);
+  return url;
+}

@@ -1,0 +1,44 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { HealthRegistry } from '../health/health-registry';
+
+/** A background actor of a process. */
+export interface Agent {
+  start(): Promise<void> | void;
+  /** Takes nothing new and waits for what is under way, for at most `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Starts and stops the process's agents in order: they stop in the reverse order of their registration, and only then
+ * are the connections closed. (The framework's own hooks close them in an order that depends on module order.)
+ */
+@Injectable()
+export class Agents {
+  private readonly logger = new Logger(Agents.name);
+  private readonly agents: { name: string; agent: Agent }[] = [];
+  private stopping = false;
+
+  constructor(health: HealthRegistry) {
+    health.register('shutdown', ['api', 'worker'], () =>
+      Promise.resolve({ obstacle: this.stopping ? 'the process is shutting down' : undefined }),
+    );
+  }
+
+  register(name: string, agent: Agent): void {
+    this.agents.push({ name, agent });
+  }
+
+  async start(): Promise<void> {
+    for (const { agent } of this.agents) if (!this.stopping) await agent.start();
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    this.stopping = true;
+    const endAt = performance.now() + deadlineMs;
+    for (const { name, agent } of this.agents.toReversed()) {
+      await agent
+        .stop(Math.max(0, endAt - performance.now()))
+        .catch((error: unknown) => this.logger.warn({ err: error }, `${name} did not stop cleanly`));
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import 'reflect-metadata';
+import { Config, ConfigError } from './config/config';
+import { EmbeddedPostgresError } from './database/embedded/embedded-postgres';
+import { HELP, parseFlags, UsageError } from './launch/flags';
+import { runApp } from './launch/run-app';
+import { runVendors } from './launch/run-vendors';
+import { endWithParent } from './launch/shutdown';
+import { StartError } from './launch/start-error';
+import { version } from './launch/version';
+
+async function main(): Promise<void> {
+  const flags = parseFlags(process.argv.slice(2));
+  if ('say' in flags) return console.log(flags.say === 'help' ? HELP : version);
+  const config = Config.read(process.env);
+  if (config.startedByNpm) endWithParent();
+  return flags.mode === 'vendors' ? runVendors(config) : runApp(flags.mode, flags.demo, config);
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof UsageError) {
+    console.error(error.message);
+    process.exit(2);
+  }
+  const expected = [ConfigError, StartError, EmbeddedPostgresError].some((kind) => error instanceof kind);
+  console.error(expected ? (error as Error).message : error);
+  process.exit(1);
+});

@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import { type Connection, rows, type Transaction } from '../database/sql';
+
+export type OrderEventType =
+  | 'placed'
+  | 'sent'
+  | 'unknown'
+  | 'notSent'
+  | 'lookedUp'
+  | 'retryScheduled'
+  | 'completed'
+  | 'failed'
+  | 'attentionNeeded'
+  | 'lateAnswer';
+
+/** Something that happened to an order, told in plain words. */
+export interface OrderEvent {
+  at: string;
+  type: OrderEventType;
+  detail: string;
+}
+
+const DETAIL_LENGTH_MAX = 2000;
+
+@Injectable()
+export class OrderEventsRepository {
+  async add(tx: Transaction, orderId: string, type: OrderEventType, detail: string): Promise<void> {
+    await rows(tx, 'INSERT INTO order_events (order_id, type, detail) VALUES ($1, $2, $3)', [
+      orderId,
+      type,
+      detail.slice(0, DETAIL_LENGTH_MAX),
+    ]);
+  }
+
+  /** Oldest first. */
+  async list(on: Connection, orderId: string): Promise<OrderEvent[]> {
+    const found = await rows<{ at: Date; type: OrderEventType; detail: string }>(
+      on,
+      'SELECT at, type, detail FROM order_events WHERE order_id = $1 ORDER BY event_id',
+      [orderId],
+    );
+    return found.map(({ at, type, detail }) => ({ at: at.toISOString(), type, detail }));
+  }
+}

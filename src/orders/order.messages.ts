@@ -1,0 +1,17 @@
+import { UnreadableMessage } from '../messaging/broker';
+import type { Message } from '../messaging/message';
+
+/** An order waits to be placed at its vendor. */
+export const ORDER_PLACED = 'order.placed.v1';
+
+export interface OrderPlaced extends Record<string, unknown> {
+  orderId: string;
+}
+
+/** Throws `UnreadableMessage`. */
+export function readOrderPlaced({ type, payload }: Message): OrderPlaced {
+  if (type !== ORDER_PLACED) throw new UnreadableMessage(`type: expected ${ORDER_PLACED}, found ${type}`);
+  const { orderId } = payload;
+  if (typeof orderId !== 'string') throw new UnreadableMessage('payload.orderId: expected an order id');
+  return { orderId };
+}

@@ -1,0 +1,108 @@
+import { Injectable } from '@nestjs/common';
+import { row, rows, type Transaction } from '../database/sql';
+import { type Order, ORDER_COLUMNS, orderOf, type OrderRow } from './order';
+import type { FailureReason, HoldState, OrderStatus } from './order-status';
+
+export interface NewOrder {
+  orderId: string;
+  vendorId: string;
+  productId: string;
+  quantity: number;
+  unitPrice: string;
+  currency: string;
+  /** What could be sold when it was granted. */
+  availableQuantity: number;
+  client: string;
+}
+
+/** An order nobody else can change until the transaction ends. */
+export interface LockedOrder {
+  orderId: string;
+  vendorId: string;
+  productId: string;
+  quantity: number;
+  status: OrderStatus;
+  holdState: HoldState;
+}
+
+/** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
+@Injectable()
+export class OrderRepository {
+  async insert(tx: Transaction, order: NewOrder): Promise<Order> {
+    const inserted = await row<OrderRow>(
+      tx,
+      `INSERT INTO orders (order_id, vendor_id, product_id, quantity, unit_price, total_price, currency,
+                           available_quantity, client)
+       VALUES ($1, $2, $3, $4::integer, $5::numeric, $5::numeric * $4::integer, $6, $7, $8) RETURNING ${ORDER_COLUMNS}`,
+      [
+        order.orderId, order.vendorId, order.productId, order.quantity, order.unitPrice, order.currency,
+        order.availableQuantity, order.client,
+      ],
+    );
+    return orderOf(inserted!);
+  }
+
+  /** What an order's lock order needs to know first; an order's product never changes, so no lock is needed. */
+  async productOf(tx: Transaction, orderId: string): Promise<{ vendorId: string; productId: string } | undefined> {
+    const found = await row<{ vendor_id: string; product_id: string }>(
+      tx,
+      'SELECT vendor_id, product_id FROM orders WHERE order_id = $1',
+      [orderId],
+    );
+    return found && { vendorId: found.vendor_id, productId: found.product_id };
+  }
+
+  /** Lock the product before. */
+  async lock(tx: Transaction, orderId: string): Promise<LockedOrder> {
+    const found = (await row<OrderRow>(
+      tx,
+      `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = $1 FOR NO KEY UPDATE`,
+      [orderId],
+    ))!;
+    return {
+      orderId,
+      vendorId: found.vendor_id,
+      productId: found.product_id,
+      quantity: found.quantity,
+      status: found.status,
+      holdState: found.hold_state,
+    };
+  }
+
+  /** pending → completed. */
+  async complete(
+    tx: Transaction,
+    orderId: string,
+    { vendorOrderId, acceptedAt, holdState }: { vendorOrderId: string; acceptedAt: Date; holdState: HoldState },
+  ): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE orders SET status = 'completed', hold_state = $4, vendor_order_id = $2, accepted_at = $3,
+              acknowledged_at = clock_timestamp(), needs_attention = false, attention_reason = NULL,
+              claimed_until = NULL, updated_at = now()
+       WHERE order_id = $1 AND status = 'pending'`,
+      [orderId, vendorOrderId, acceptedAt, holdState],
+    );
+  }
+
+  /** pending → failed. */
+  async fail(tx: Transaction, orderId: string, reason: FailureReason): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE orders SET status = 'failed', failure_reason = $2, hold_state = 'released', needs_attention = false,
+              attention_reason = NULL, claimed_until = NULL, updated_at = now()
+       WHERE order_id = $1 AND status = 'pending'`,
+      [orderId, reason],
+    );
+  }
+
+  /** The order waits for an operator from now on, and nobody dispatches it. */
+  async needAttention(tx: Transaction, orderId: string, reason: string): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE orders SET needs_attention = true, attention_reason = $2, claimed_until = NULL, updated_at = now()
+       WHERE order_id = $1`,
+      [orderId, reason],
+    );
+  }
+}

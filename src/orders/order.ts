@@ -1,0 +1,64 @@
+import { timestampText } from '../http/cursor';
+import type { FailureReason, HoldState, OrderStatus } from './order-status';
+
+/** An order as its client sees it. Money is decimal text; times are ISO 8601 UTC. */
+export interface Order {
+  orderId: string;
+  productId: string;
+  vendorId: string;
+  quantity: number;
+  unitPrice: string;
+  totalPrice: string;
+  currency: string;
+  status: OrderStatus;
+  failureReason: FailureReason | null;
+  vendorOrderId: string | null;
+  /** It waits for an operator. */
+  needsAttention: boolean;
+  attentionReason: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface OrderRow {
+  order_id: string;
+  product_id: string;
+  vendor_id: string;
+  quantity: number;
+  unit_price: string;
+  total_price: string;
+  currency: string;
+  status: OrderStatus;
+  failure_reason: FailureReason | null;
+  hold_state: HoldState;
+  vendor_order_id: string | null;
+  needs_attention: boolean;
+  attention_reason: string | null;
+  created_at: Date;
+  updated_at: Date;
+  /** `created_at` to the microsecond, for cursors. */
+  created_at_text: string;
+}
+
+export const ORDER_COLUMNS = `order_id, product_id, vendor_id, quantity, unit_price, total_price, currency, status,
+  failure_reason, hold_state, vendor_order_id, needs_attention, attention_reason, created_at, updated_at,
+  ${timestampText('created_at')} AS created_at_text`;
+
+export function orderOf(found: OrderRow): Order {
+  return {
+    orderId: found.order_id,
+    productId: found.product_id,
+    vendorId: found.vendor_id,
+    quantity: found.quantity,
+    unitPrice: found.unit_price,
+    totalPrice: found.total_price,
+    currency: found.currency,
+    status: found.status,
+    failureReason: found.failure_reason,
+    vendorOrderId: found.vendor_order_id,
+    needsAttention: found.needs_attention,
+    attentionReason: found.attention_reason,
+    createdAt: found.created_at.toISOString(),
+    updatedAt: found.updated_at.toISOString(),
+  };
+}

@@ -1,0 +1,38 @@
+import { Module } from '@nestjs/common';
+import { Agents } from '../lifecycle/agents';
+import { MessagingModule, MessagingWorkerModule } from '../messaging/messaging.module';
+import { StockModule } from '../stock/stock.module';
+import { VendorsModule } from '../vendors/vendors.module';
+import { AttemptRepository } from './fulfilment/attempt.repository';
+import { ClaimRepository } from './fulfilment/claim.repository';
+import { Dispatch } from './fulfilment/dispatch';
+import { DispatchConsumers } from './fulfilment/dispatch-consumers';
+import { Outcome } from './fulfilment/outcome';
+import { OrderEventsRepository } from './order-events.repository';
+import { OrderQueries } from './order-queries';
+import { OrderRepository } from './order.repository';
+import { OrdersController } from './orders.controller';
+import { IdempotencyRepository } from './placement/idempotency.repository';
+import { KeyExpiry } from './placement/key-expiry';
+import { Placement } from './placement/placement';
+
+@Module({
+  imports: [StockModule, MessagingModule],
+  providers: [OrderRepository, OrderEventsRepository, OrderQueries, IdempotencyRepository, Placement],
+  exports: [OrderRepository, OrderEventsRepository, IdempotencyRepository, Placement, OrderQueries],
+})
+export class OrdersModule {}
+
+@Module({ imports: [OrdersModule], controllers: [OrdersController] })
+export class OrdersApiModule {}
+
+/** Places orders at their vendors, and tidies up behind placement. */
+@Module({
+  imports: [OrdersModule, StockModule, VendorsModule, MessagingModule, MessagingWorkerModule],
+  providers: [Dispatch, DispatchConsumers, Outcome, ClaimRepository, AttemptRepository, KeyExpiry],
+})
+export class OrdersWorkerModule {
+  constructor(agents: Agents, consumers: DispatchConsumers) {
+    agents.register('dispatch', consumers);
+  }
+}

@@ -1,0 +1,78 @@
+import { IsOptional, Matches } from 'class-validator';
+import { PageQuery } from '../http/page.dto';
+import { IsFlag, IsPrintable } from '../http/rules';
+import { VENDOR_ID } from '../vendors/vendor';
+import type { Product } from './product';
+
+export class ProductQuery extends PageQuery {
+  /** Only this vendor's */
+  @IsOptional()
+  @Matches(VENDOR_ID, { message: 'must be a vendor id such as alpine-outdoor' })
+  vendorId?: string;
+
+  /** Part of the name, whatever its case */
+  @IsOptional()
+  @IsPrintable(100)
+  q?: string;
+
+  /** Only those of which something can be sold, or only those of which nothing can */
+  @IsOptional()
+  @IsFlag()
+  inStock?: boolean;
+
+  /** false: only those that left their vendor's listing */
+  @IsOptional()
+  @IsFlag()
+  listed: boolean = true;
+}
+
+export class ProductDto implements Product {
+  /** @example "alpine-outdoor:TENT-2P-GREEN" */
+  productId!: string;
+  /** @example "alpine-outdoor" */
+  vendorId!: string;
+  /** @example "TENT-2P-GREEN" */
+  sku!: string;
+  /** @example "Two-Person Tent, Green" */
+  name!: string;
+  /** @example "199.00" */
+  price!: string;
+  /** @example "USD" */
+  currency!: string;
+  /**
+   * max(0, vendorQuantity − reservedQuantity)
+   * @example 38
+   */
+  stockQuantity!: number;
+  /**
+   * What an order placed now could get
+   * @example 38
+   */
+  sellableQuantity!: number;
+  /**
+   * What the vendor said last
+   * @example 40
+   */
+  vendorQuantity!: number;
+  /**
+   * What is promised and not in the vendor's number yet
+   * @example 2
+   */
+  reservedQuantity!: number;
+  /** Whether the vendor's last complete listing had it */
+  listed!: boolean;
+  /**
+   * Start of the last poll that covered it, by our clock
+   * @example "2030-01-31T12:00:00.000Z"
+   */
+  observedAt!: string;
+  /** The vendor's last successful poll is older than three of its intervals */
+  stale!: boolean;
+  /** @example "2030-01-31T12:00:00.000Z" */
+  updatedAt!: string;
+}
+
+export class ProductPageDto {
+  items!: ProductDto[];
+  nextCursor!: string | null;
+}

@@ -1,0 +1,69 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { Config } from '../../config/config';
+import type { Agent } from '../../lifecycle/agents';
+import { Loop } from '../../lifecycle/loop';
+import { StockSync } from './stock-sync';
+import type { SyncLease } from './sync-lease.repository';
+
+/** Vendors one worker polls at once, so that a hanging one delays no other. */
+const RUNS_MAX = 8;
+/** How often we look which vendor is due. */
+const LOOK_EVERY_MS = 200;
+/** Polls are spread by up to this share of the interval, so that vendors registered together drift apart. */
+const JITTER_SHARE = 0.1;
+
+/** Polls each vendor at its interval, one run a vendor at a time over all workers (the lease sees to that). */
+@Injectable()
+export class SyncScheduler implements Agent {
+  private readonly logger = new Logger(SyncScheduler.name);
+  private readonly loop: Loop;
+  private readonly underWay = new Set<Promise<void>>();
+  private stopping = new AbortController();
+
+  constructor(
+    private readonly sync: StockSync,
+    private readonly config: Config,
+    scheduler: SchedulerRegistry,
+  ) {
+    this.loop = new Loop('stock-sync', scheduler, () => this.runOnce());
+  }
+
+  start(): void {
+    this.stopping = new AbortController();
+    this.loop.start();
+  }
+
+  /** Breaks polls off: what was not applied is polled again by whoever comes next. */
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    this.stopping.abort();
+    await Promise.all(this.underWay);
+  }
+
+  /** Starts what is due, as far as there is room. */
+  async runOnce(): Promise<number> {
+    while (this.underWay.size < RUNS_MAX) {
+      const lease = await this.sync.takeDue();
+      if (!lease) break;
+      const run = this.poll(lease).finally(() => this.underWay.delete(run));
+      this.underWay.add(run);
+    }
+    return LOOK_EVERY_MS;
+  }
+
+  private async poll(lease: SyncLease): Promise<void> {
+    const startedAt = performance.now();
+    try {
+      await this.sync.run(lease, this.stopping.signal);
+      await this.sync.release(lease, this.delayUntilNext(lease, performance.now() - startedAt));
+    } catch (error) {
+      this.logger.warn({ err: error, vendorId: lease.vendor.vendorId }, 'A stock sync could not be recorded');
+    }
+  }
+
+  private delayUntilNext({ vendor }: SyncLease, spentMs: number): number {
+    const intervalMs = vendor.syncIntervalMs ?? this.config.stockSyncIntervalMs;
+    return Math.max(0, intervalMs * (1 - JITTER_SHARE * Math.random()) - spentMs);
+  }
+}

@@ -1,0 +1,84 @@
+import type { Vendor } from './vendor';
+
+/**
+ * One vendor dialect. An adapter translates and nothing else: it leaks no field name and throws no raw error of its
+ * dialect, and keeps the whole call, body included, within its deadline and size limit.
+ */
+export interface VendorAdapter {
+  readonly kind: string;
+  /**
+   * The complete listing, page by page, each with the same `asOf`. Rows are as the vendor sent them: whoever applies
+   * them checks them. Throws `VendorCallFailed`.
+   */
+  stock(vendor: Vendor, signal: AbortSignal): AsyncIterable<ListingPage>;
+  /** Buys. Never throws for what the vendor or the network does: that is the answer. */
+  purchase(vendor: Vendor, purchase: Purchase): Promise<PurchaseAnswer>;
+  /** Asks the vendor's books for a reference. Never throws for what the vendor or the network does. */
+  lookUp(vendor: Vendor, reference: string): Promise<LookUpAnswer>;
+}
+
+export interface ListingPage {
+  /** Vendor's clock: every quantity contains every order accepted before it. */
+  asOf: Date;
+  rows: ListedRow[];
+}
+
+/** A row as it was sent; any of it may be missing or of any type. */
+export interface ListedRow {
+  sku: unknown;
+  name: unknown;
+  quantity: unknown;
+  price: unknown;
+}
+
+export interface Purchase {
+  /** The order's id, the same for every attempt: the vendor's idempotency key. */
+  reference: string;
+  sku: string;
+  quantity: number;
+}
+
+/** Why a vendor refused for good, in the words of the order's `failureReason`. */
+export type RefusalReason = 'OUT_OF_STOCK' | 'UNKNOWN_SKU' | 'REFUSED' | 'CANCELLED';
+
+export interface Accepted {
+  outcome: 'accepted';
+  vendorOrderId: string;
+  /** Vendor's clock. */
+  acceptedAt: Date;
+}
+
+export interface Refused {
+  outcome: 'refused';
+  reason: RefusalReason;
+  detail: string;
+}
+
+/** It may or may not be in the vendor's books. */
+export interface Unknown {
+  outcome: 'unknown';
+  detail: string;
+  /** The vendor asked to be left alone for this long. */
+  retryAfterMs?: number;
+  /** The vendor's rate limit answered: the call does not count as an attempt. */
+  rateLimited?: boolean;
+}
+
+/** It certainly never reached the vendor. */
+export interface NotSent {
+  outcome: 'not_sent';
+  detail: string;
+}
+
+export type PurchaseAnswer = Accepted | Refused | Unknown | NotSent;
+
+/** `pending`: known and not decided. `not_found`: not in the books at this moment, which alone proves nothing. */
+export type LookUpAnswer =
+  | Accepted
+  | Refused
+  | Unknown
+  | { outcome: 'pending'; detail: string }
+  | { outcome: 'not_found' };
+
+/** A call that gave nothing usable. The message says what and where, without secrets. */
+export class VendorCallFailed extends Error {}

@@ -1,0 +1,73 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Config } from '../config/config';
+import { ValidationFailed } from '../http/refusal';
+import { isPrivateAddress } from './address-policy';
+import { SlotRepository } from './slot.repository';
+import { type Vendor, VENDOR_ID, type VendorFreshness } from './vendor';
+import type { VendorAdapter } from './vendor-adapter';
+import { VendorRepository } from './vendor.repository';
+import { VendorNotFound } from './vendors.errors';
+
+/** Injection token of the list of adapters this installation has. */
+export const VENDOR_ADAPTERS = Symbol('vendor adapters');
+
+/** Knows the vendors and who speaks their dialects. */
+@Injectable()
+export class VendorRegistry {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly vendors: VendorRepository,
+    private readonly slots: SlotRepository,
+    private readonly config: Config,
+    @Inject(VENDOR_ADAPTERS) private readonly adapters: readonly VendorAdapter[],
+  ) {}
+
+  /** Registers or replaces. Throws `ValidationFailed`. */
+  async put(vendor: Vendor): Promise<{ vendor: Vendor & VendorFreshness; created: boolean }> {
+    this.check(vendor);
+    const created = await this.dataSource.transaction(async (tx) => {
+      const isNew = await this.vendors.put(tx, vendor);
+      await this.slots.provide(tx, vendor.vendorId, vendor.maxConcurrentOrders);
+      return isNew;
+    });
+    return { vendor: await this.get(vendor.vendorId), created };
+  }
+
+  /** Throws `VendorNotFound`. */
+  async get(vendorId: string): Promise<Vendor & VendorFreshness> {
+    const [found] = VENDOR_ID.test(vendorId) ? await this.page({ vendorId, limit: 1 }) : [];
+    if (!found) throw new VendorNotFound(vendorId);
+    return found;
+  }
+
+  page(query: { vendorId?: string; after?: string; limit: number }): Promise<(Vendor & VendorFreshness)[]> {
+    const intervalMsDefault = this.config.stockSyncIntervalMs;
+    return this.vendors.listWithFreshness(this.dataSource.manager, { ...query, intervalMsDefault });
+  }
+
+  all(): Promise<Vendor[]> {
+    return this.vendors.list(this.dataSource.manager);
+  }
+
+  /** Throws where a vendor was registered by a release that knew its dialect and this one does not. */
+  adapterOf({ vendorId, kind }: Vendor): VendorAdapter {
+    const adapter = this.adapters.find((candidate) => candidate.kind === kind);
+    if (!adapter) throw new Error(`Vendor ${vendorId} speaks ${kind}, for which there is no adapter`);
+    return adapter;
+  }
+
+  private check({ vendorId, kind, baseUrl }: Vendor): void {
+    const kinds = this.adapters.map((adapter) => adapter.kind);
+    const problems = [
+      !VENDOR_ID.test(vendorId) && { field: 'vendorId', message: `must match ${VENDOR_ID.source}` },
+      !kinds.includes(kind) && { field: 'kind', message: `must be one of ${kinds.join(', ')}` },
+      !this.config.vendorAllowPrivate &&
+        isPrivateAddress(new URL(baseUrl).hostname) && {
+          field: 'baseUrl',
+          message: 'must not be a loopback or private address (VENDOR_ALLOW_PRIVATE is false)',
+        },
+    ].filter((problem) => problem !== false);
+    if (problems.length > 0) throw new ValidationFailed(problems);
+  }
+}

@@ -1,0 +1,35 @@
+/** A company that holds stock and takes orders, as registered. Durations in milliseconds. */
+export interface Vendor {
+  vendorId: string;
+  name: string;
+  /** The dialect it speaks: names an adapter. */
+  kind: string;
+  /** Without user, password, query, fragment and trailing slash. */
+  baseUrl: string;
+  enabled: boolean;
+  /** null: the installation's default. */
+  syncIntervalMs: number | null;
+  /** Calls under way at once, over all workers. */
+  maxConcurrentOrders: number;
+  /** Name of the environment variable that holds its bearer token. */
+  credentialEnv: string | null;
+  /** How far the vendor's own clocks may disagree: a listing counts as containing an order only beyond this. */
+  clockMarginMs: number;
+  /** How long after an order was sent its books may still not show it. */
+  consistencyLagMs: number;
+  /** null: the installation's default. */
+  deliveryAttemptsMax: number | null;
+}
+
+/** What the sync knows of a vendor's stock. Times are ISO 8601 UTC, by our clock. */
+export interface VendorFreshness {
+  lastSyncAt: string | null;
+  stockAgeSeconds: number | null;
+  /** The last successful poll is older than three of the vendor's intervals, or there was none. */
+  stale: boolean;
+}
+
+export const VENDOR_ID = /^[a-z][a-z0-9-]{1,31}$/;
+
+/** A picture older than this many poll intervals is stale. */
+export const STALE_INTERVALS = 3;

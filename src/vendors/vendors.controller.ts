@@ -1,0 +1,61 @@
+import { Body, Controller, Get, Param, Put, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { RequiresScope } from '../auth/access';
+import { ApiProblems } from '../http/api-problems';
+import { decodeCursor, page } from '../http/cursor';
+import { PageQuery } from '../http/page.dto';
+import { VENDOR_ID } from './vendor';
+import { VendorRegistry } from './vendor-registry';
+import { PutVendorDto, VendorDto, VendorPageDto } from './vendors.dto';
+
+@ApiTags('vendors')
+@Controller('v1/vendors')
+export class VendorsController {
+  constructor(private readonly registry: VendorRegistry) {}
+
+  @Get()
+  @RequiresScope('catalog:read')
+  @ApiProblems('VALIDATION_FAILED', 'INVALID_CURSOR')
+  @ApiOperation({ operationId: 'listVendors', summary: 'Vendors in id order' })
+  async list(@Query() { limit, cursor }: PageQuery): Promise<VendorPageDto> {
+    const [after] = cursor === undefined ? [] : decodeCursor(cursor, [(id) => VENDOR_ID.test(id)]);
+    const found = await this.registry.page({ limit: limit + 1, after });
+    return page(found, limit, (vendor) => vendor, ({ vendorId }) => [vendorId]);
+  }
+
+  @Get(':vendorId')
+  @RequiresScope('catalog:read')
+  @ApiProblems('VENDOR_NOT_FOUND')
+  @ApiOperation({ operationId: 'getVendor', summary: 'One vendor' })
+  get(@Param('vendorId') vendorId: string): Promise<VendorDto> {
+    return this.registry.get(vendorId);
+  }
+
+  @Put(':vendorId')
+  @RequiresScope('ops')
+  @ApiProblems('MALFORMED_JSON', 'VALIDATION_FAILED', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE')
+  @ApiOperation({
+    operationId: 'putVendor',
+    summary: 'Register or replace a vendor',
+    description: 'Replaces as a whole: an optional field that is absent takes its default.',
+  })
+  @ApiOkResponse({ type: VendorDto, description: 'Replaced' })
+  @ApiCreatedResponse({ type: VendorDto, description: 'Registered' })
+  async put(
+    @Param('vendorId') vendorId: string,
+    @Body() body: PutVendorDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<VendorDto> {
+    const { vendor, created } = await this.registry.put({
+      ...body,
+      vendorId,
+      baseUrl: body.baseUrl.replace(/\/+$/, ''),
+      syncIntervalMs: body.syncIntervalMs ?? null,
+      credentialEnv: body.credentialEnv ?? null,
+      deliveryAttemptsMax: body.deliveryAttemptsMax ?? null,
+    });
+    void reply.status(created ? 201 : 200);
+    return vendor;
+  }
+}

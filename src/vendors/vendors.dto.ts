@@ -1,0 +1,113 @@
+import { IsBoolean, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { DURATION_MS_MAX } from '../config/setting';
+import { IfPresent, IsPrintable } from '../http/rules';
+import { IsBaseUrl } from './base-url.rule';
+import type { Vendor, VendorFreshness } from './vendor';
+
+export class PutVendorDto {
+  /**
+   * Name for people
+   * @example "Alpine Outdoor"
+   */
+  @IsPrintable(200)
+  name!: string;
+
+  /**
+   * The dialect the vendor speaks
+   * @example "rest"
+   */
+  @IsPrintable(32)
+  kind!: string;
+
+  /**
+   * Where its API begins; without user, password, query and fragment
+   * @example "http://127.0.0.1:3002/alpine-outdoor"
+   */
+  @IsBaseUrl()
+  baseUrl!: string;
+
+  /** Whether it is polled and takes new orders */
+  @IfPresent()
+  @IsBoolean()
+  enabled: boolean = true;
+
+  /** How often its stock is polled; the installation's default when absent */
+  @IsOptional()
+  @IsInt()
+  @Min(100)
+  @Max(86_400_000)
+  syncIntervalMs?: number | null;
+
+  /** Orders under way at once, over all workers */
+  @IfPresent()
+  @IsInt()
+  @Min(1)
+  @Max(64)
+  maxConcurrentOrders: number = 4;
+
+  /**
+   * Name of the environment variable that holds the vendor's bearer token
+   * @example "VENDOR_TOKEN_ALPINE"
+   */
+  @IsOptional()
+  @Matches(/^VENDOR_TOKEN_[A-Z0-9_]{1,60}$/, { message: 'must match VENDOR_TOKEN_[A-Z0-9_]{1,60}' })
+  credentialEnv?: string | null;
+
+  /** How far the vendor's own clocks may disagree */
+  @IfPresent()
+  @IsInt()
+  @Min(0)
+  @Max(3_600_000)
+  clockMarginMs: number = 0;
+
+  /** How long after an order was sent the vendor's books may still not show it */
+  @IfPresent()
+  @IsInt()
+  @Min(0)
+  @Max(DURATION_MS_MAX)
+  consistencyLagMs: number = 5000;
+
+  /** Purchases sent before an order needs attention; the installation's default when absent */
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  deliveryAttemptsMax?: number | null;
+}
+
+export class VendorDto implements Vendor, VendorFreshness {
+  /** @example "alpine-outdoor" */
+  vendorId!: string;
+  /** @example "Alpine Outdoor" */
+  name!: string;
+  /** @example "rest" */
+  kind!: string;
+  /** @example "http://127.0.0.1:3002/alpine-outdoor" */
+  baseUrl!: string;
+  enabled!: boolean;
+  /** null: the installation's default */
+  syncIntervalMs!: number | null;
+  /** @example 4 */
+  maxConcurrentOrders!: number;
+  credentialEnv!: string | null;
+  /** @example 0 */
+  clockMarginMs!: number;
+  /** @example 5000 */
+  consistencyLagMs!: number;
+  /** null: the installation's default */
+  deliveryAttemptsMax!: number | null;
+  /**
+   * When the last successful poll began
+   * @example "2030-01-31T12:00:00.000Z"
+   */
+  lastSyncAt!: string | null;
+  /** @example 12 */
+  stockAgeSeconds!: number | null;
+  /** The last successful poll is older than three poll intervals, or there was none */
+  stale!: boolean;
+}
+
+export class VendorPageDto {
+  items!: VendorDto[];
+  nextCursor!: string | null;
+}
