@@ -53,7 +53,10 @@ export async function createHttpServer(
     reply.header('x-request-id', request.id);
     done();
   });
-  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { bufferLogs: true });
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
+    // The framework's account of its own start is not news; its errors are.
+    logger: ['fatal', 'error', 'warn'],
+  });
   app.useLogger(app.get(Logger));
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(routes));

@@ -69,7 +69,9 @@ export class ProblemFilter implements ExceptionFilter {
 
   private noSuchRoute({ method, url }: FastifyRequest): Answer {
     const allowed = this.routes.methodsOf(url);
-    if (allowed.length === 0) return { code: 'ROUTE_NOT_FOUND', detail: `There is no ${pathOf(url)}; see /docs.` };
+    if (allowed.length === 0 || allowed.includes(method)) {
+      return { code: 'ROUTE_NOT_FOUND', detail: `There is no ${pathOf(url)}; see /docs.` };
+    }
     return {
       code: 'METHOD_NOT_ALLOWED',
       detail: `${method} is not possible here; ${allowed.join(', ')} is.`,

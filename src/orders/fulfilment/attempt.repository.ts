@@ -50,8 +50,8 @@ export class AttemptRepository {
     await rows(
       tx,
       `UPDATE dispatch_attempts
-       SET outcome = $3, detail = $4, counted = $5, finished_at = clock_timestamp(),
-           closed_at = CASE WHEN $3 = 'unknown' THEN closed_at ELSE clock_timestamp() END
+       SET outcome = $3::varchar, detail = $4, counted = $5, finished_at = clock_timestamp(),
+           closed_at = CASE WHEN $3::varchar = 'unknown' THEN closed_at ELSE clock_timestamp() END
        WHERE order_id = $1 AND token = $2`,
       [orderId, token, outcome, detail.slice(0, DETAIL_LENGTH_MAX), counted],
     );

@@ -1,0 +1,136 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { DataDirectory, replaceFile } from './data-directory';
+import { DataDirectoryInUse } from './embedded-postgres.errors';
+import { startTimeOf } from './live-process';
+
+/**
+ * Who owns a data directory: the process named in its owner file, for as long as it lives. It holds for the processes
+ * of one machine and one container, on a file system with hard links.
+ */
+export interface Owner {
+  pid: number;
+  startedAt: string;
+  /** The server's port, once it answers. */
+  port?: number;
+  apiUrl?: string;
+}
+
+export interface Claim {
+  /** Adds to what the owner file tells others. After the release it does nothing. */
+  record(facts: { port?: number; apiUrl?: string }): void;
+  release(): Promise<void>;
+}
+
+/** A takeover is a handful of file operations. */
+const TAKEOVER_POLL_MS = 5;
+
+/** Makes this process the owner, or throws DataDirectoryInUse. Of any number of simultaneous callers one succeeds. */
+export async function claim(directory: DataDirectory): Promise<Claim> {
+  const startedAt = await startTimeOf(process.pid);
+  if (startedAt === undefined) throw new Error('this process cannot find its own start time');
+  // The token makes each claim's text unique, also among the claims of one process.
+  let owner: Owner & { token: string } = { pid: process.pid, startedAt, token: randomUUID() };
+  const holder = await seize(directory.ownerFile, JSON.stringify(owner));
+  if (holder !== undefined) throw new DataDirectoryInUse(directory.path, holder.pid, holder.apiUrl);
+
+  let isReleased = false;
+  return {
+    record(facts) {
+      if (isReleased) return;
+      owner = { ...owner, ...facts };
+      replaceFile(directory.ownerFile, JSON.stringify(owner), 0o644);
+    },
+    async release() {
+      if (isReleased) return;
+      isReleased = true;
+      await rm(directory.ownerFile, { force: true });
+    },
+  };
+}
+
+/** The live process that owns the directory, if there is one. Looks only. */
+export async function liveOwner(directory: DataDirectory): Promise<Owner | undefined> {
+  const text = await readIfThere(directory.ownerFile);
+  return text === undefined ? undefined : liveOwnerIn(text);
+}
+
+/**
+ * Puts `text` in `file` unless a live process holds it, and then returns that holder.
+ *
+ * A dead holder's file must not simply be deleted: of two processes that both found it dead, the slower one would
+ * delete the claim of the quicker one. So the right to replace one particular dead text is itself seized, in a file
+ * named after that text, and whoever holds it looks again before replacing. A text is never written twice, therefore
+ * a late-comer with the same right finds another text and starts over.
+ */
+async function seize(file: string, text: string): Promise<Owner | undefined> {
+  for (;;) {
+    if (await createWhole(file, text)) return undefined;
+    const held = await readIfThere(file);
+    if (held === undefined) continue; // released in this very moment
+    const holder = await liveOwnerIn(held);
+    if (holder !== undefined) return holder;
+
+    const right = `${file}.${nameOf(held)}`;
+    if ((await seize(right, text)) !== undefined) {
+      await pause(TAKEOVER_POLL_MS); // a rival is replacing it: look who it was
+      continue;
+    }
+    try {
+      if ((await readIfThere(file)) === held) {
+        await replaceWhole(file, text);
+        return undefined;
+      }
+    } finally {
+      await rm(right, { force: true });
+    }
+  }
+}
+
+/** Creates the file with all of its text in one step; false when it exists. */
+async function createWhole(file: string, text: string): Promise<boolean> {
+  const draft = await writeDraft(file, text);
+  try {
+    await link(draft, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function replaceWhole(file: string, text: string): Promise<void> {
+  await rename(await writeDraft(file, text), file);
+}
+
+async function writeDraft(file: string, text: string): Promise<string> {
+  const draft = `${file}.${randomUUID()}`;
+  await writeFile(draft, text, { flag: 'wx', mode: 0o644 });
+  return draft;
+}
+
+/** A text that is not a claim, such as an empty file after a power cut, has no living author. */
+async function liveOwnerIn(text: string): Promise<Owner | undefined> {
+  let owner: Partial<Owner>;
+  try {
+    owner = JSON.parse(text) as Partial<Owner>;
+  } catch {
+    return undefined;
+  }
+  if (typeof owner?.pid !== 'number' || typeof owner.startedAt !== 'string') return undefined;
+  return (await startTimeOf(owner.pid)) === owner.startedAt ? (owner as Owner) : undefined;
+}
+
+function nameOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw error;
+  });
+}

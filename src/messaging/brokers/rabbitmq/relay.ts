@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { describe } from '../../delivery';
+import type { Outbox } from '../../outbox';
+import type { LeasedMessage, OutboxRepository } from '../../outbox.repository';
+import { Polling } from '../../polling';
+import type { Publisher } from './publisher';
+
+/** Some milliseconds of publishing; enough for 10,000 messages/s, little enough to be forgotten by a crash. */
+const BATCH_ROWS_MAX = 500;
+/** What a killed relay's rows wait for the next one. Longer than confirming and deleting a batch takes. */
+const LEASE_MS = 10_000;
+/** How long a vendor whose queue is missing is left alone. */
+const UNROUTABLE_REST_MS = 1_000;
+
+export interface OutboxRelayOptions {
+  dataSource: DataSource;
+  outbox: Outbox;
+  repository: OutboxRepository;
+  publisher: Publisher;
+  /** Milliseconds of a clock that never goes back. */
+  clock?: () => number;
+}
+
+/**
+ * Carries what is due from the outbox to the broker: leases rows, publishes them, deletes what the broker has stored and
+ * puts the rest back. No lock is held while the broker takes its time. A crash between publishing and deleting publishes
+ * a message twice, and never loses one.
+ */
+export class OutboxRelay {
+  private readonly logger = new Logger('OutboxRelay');
+  private readonly owner = randomUUID();
+  private readonly polling: Polling;
+  private readonly clock: () => number;
+  private readonly restingUntil = new Map<string, number>();
+  private stopListening: () => void = () => undefined;
+
+  constructor(private readonly options: OutboxRelayOptions) {
+    this.clock = options.clock ?? (() => performance.now());
+    this.polling = new Polling(() => this.runOnce(), {
+      failed: (error) => this.logger.warn(`Messages cannot be relayed: ${describe(error)}`),
+      recovered: () => this.logger.log('Messages are relayed again'),
+    });
+  }
+
+  start(): void {
+    this.stopListening = this.options.outbox.onWake(() => this.polling.wake());
+    this.polling.start();
+  }
+
+  /** Resolves when the batch under way is settled. */
+  async stop(): Promise<void> {
+    this.stopListening();
+    await this.polling.stop();
+  }
+
+  /** The vendor's queue is there (again). */
+  resume(vendorId: string): void {
+    if (this.restingUntil.delete(vendorId)) this.polling.wake();
+  }
+
+  /** One batch. Answers how many messages reached their queue. */
+  async runOnce(): Promise<number> {
+    const { dataSource, repository, publisher } = this.options;
+    // While the broker is away the rows are left alone: publishing would only pile them up in memory.
+    if (!(await publisher.ready())) return 0;
+    const claimed = await repository.claimShared(
+      dataSource.manager,
+      this.owner,
+      LEASE_MS,
+      BATCH_ROWS_MAX,
+      this.resting(),
+    );
+    if (claimed.length === 0) return 0;
+    const { stored, unroutable, unconfirmed } = await publisher.publish(claimed);
+    await this.settle(stored, [...unroutable, ...unconfirmed]);
+    this.rest(unroutable);
+    if (unconfirmed.length > 0)
+      this.logger.warn(`${unconfirmed.length} messages were not confirmed and stay in the outbox`);
+    return stored.length;
+  }
+
+  private async settle(stored: LeasedMessage[], kept: LeasedMessage[]): Promise<void> {
+    const { dataSource, repository } = this.options;
+    if (stored.length > 0) await repository.delete(dataSource.manager, this.owner, ids(stored));
+    if (kept.length > 0) await repository.release(dataSource.manager, this.owner, ids(kept));
+  }
+
+  private resting(): string[] {
+    const now = this.clock();
+    for (const [vendorId, until] of this.restingUntil) if (until <= now) this.restingUntil.delete(vendorId);
+    return [...this.restingUntil.keys()];
+  }
+
+  private rest(unroutable: LeasedMessage[]): void {
+    for (const vendorId of new Set(unroutable.map((message) => message.vendorId))) {
+      this.logger.warn(`Vendor ${vendorId} has no queue at the broker; its messages stay in the outbox`);
+      this.restingUntil.set(vendorId, this.clock() + UNROUTABLE_REST_MS);
+    }
+  }
+}
+
+function ids(messages: LeasedMessage[]): string[] {
+  return messages.map(({ outboxId }) => outboxId);
+}

@@ -1,0 +1,68 @@
+import { Logger } from '@nestjs/common';
+import { describe } from '../../delivery';
+import type { RabbitConnection } from './connection';
+import type { Consumers } from './consumers';
+
+/** How long a vendor whose consumers died unnoticed waits for new ones, about. */
+const WATCH_MS = 2_000;
+
+/**
+ * Looks for what the library does not: a consumer that the broker has dropped and a channel that did not come back, both
+ * behind a connection that looks healthy. What is missing twice in a row is opened anew; once may be a reconnect.
+ */
+export class Watchdog {
+  private readonly logger = new Logger('RabbitMQ watchdog');
+  private timer: NodeJS.Timeout | undefined;
+  private watching: Promise<void> = Promise.resolve();
+  private suspects = new Set<string>();
+  private stopping = false;
+
+  constructor(
+    private readonly publishing: RabbitConnection,
+    private readonly consumers: Consumers,
+  ) {}
+
+  start(): void {
+    this.schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    await this.watching;
+  }
+
+  async runOnce(): Promise<void> {
+    const suspects = new Set<string>();
+    if (this.publishing.lacksChannel) suspects.add('publish');
+    if (this.consumers.connection.lacksChannel) suspects.add('consume');
+    await this.consumers.reconcile();
+    if (await this.consumers.missesSomeAtBroker()) suspects.add('consume');
+    this.hangUpOn('publish', this.publishing, suspects);
+    this.hangUpOn('consume', this.consumers.connection, suspects);
+    this.suspects = suspects;
+  }
+
+  private hangUpOn(name: string, connection: RabbitConnection, suspects: Set<string>): void {
+    if (!suspects.has(name) || !this.suspects.has(name)) return;
+    suspects.delete(name);
+    connection.hangUp(
+      connection.lacksChannel ? 'its channel did not come back' : 'the broker does not know its consumers',
+    );
+  }
+
+  private schedule(): void {
+    if (this.stopping) return;
+    this.timer = setTimeout(() => {
+      this.watching = this.watch().finally(() => this.schedule());
+    }, WATCH_MS);
+  }
+
+  private async watch(): Promise<void> {
+    try {
+      await this.runOnce();
+    } catch (error) {
+      this.logger.warn(`Could not look after the connections: ${describe(error)}`);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import { Injectable } from '@nestjs/common';
+import { uuidv7 } from 'uuidv7';
+import type { Transaction } from '../database/sql';
+import type { OutgoingMessage } from './message';
+import { OutboxRepository } from './outbox.repository';
+
+/**
+ * The only way to send or schedule a message: a row written in the sender's own transaction, so that the message exists
+ * exactly if what it speaks of does.
+ */
+@Injectable()
+export class Outbox {
+  private readonly listeners = new Set<() => void>();
+
+  constructor(private readonly repository: OutboxRepository) {}
+
+  async enqueue(tx: Transaction, messages: OutgoingMessage[]): Promise<void> {
+    if (messages.length === 0) return;
+    await this.repository.insert(
+      tx,
+      messages.map((message) => ({
+        messageId: uuidv7(),
+        traceparent: null,
+        attempt: 1,
+        delayMs: 0,
+        ...message,
+      })),
+    );
+  }
+
+  /**
+   * Called after the commit: a transport in this process looks at once. Other processes find the row by polling, at
+   * most 250 ms later; forgetting this call costs the same and nothing else.
+   */
+  wake(): void {
+    for (const listener of this.listeners) listener();
+  }
+
+  /** For transports. Answers how to stop listening. */
+  onWake(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+}

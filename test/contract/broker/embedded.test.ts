@@ -1,0 +1,25 @@
+import { isTransientDatabaseError as isTransient } from '../../../src/database/database-errors';
+import { rows } from '../../../src/database/sql';
+import { EmbeddedBroker } from '../../../src/messaging/brokers/embedded/embedded.broker';
+import { brokerContract } from './broker-contract';
+
+const SUITE_TIMEOUT_MS = 60_000;
+
+jest.setTimeout(SUITE_TIMEOUT_MS);
+
+describe('the embedded broker', () => {
+  brokerContract(({ dataSource, outbox, repository, deadLetters }) =>
+    Promise.resolve({
+      broker: (options) => new EmbeddedBroker({ dataSource, outbox, repository, deadLetters, isTransient, ...options }),
+      environment: {},
+      deadLetters: async () => {
+        const letters = await rows<{ payload: { payload: unknown } }>(
+          dataSource.manager,
+          'SELECT payload FROM dead_letters',
+        );
+        return letters.map(({ payload }) => payload.payload);
+      },
+      remove: () => Promise.resolve(),
+    }),
+  );
+});

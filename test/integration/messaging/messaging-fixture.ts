@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { row } from '../../../src/database/sql';
+import type { MessageHandler } from '../../../src/messaging/broker';
+import { DeadLetterRepository } from '../../../src/messaging/dead-letters/dead-letter.repository';
+import type { Message, OutgoingMessage } from '../../../src/messaging/message';
+import { Outbox } from '../../../src/messaging/outbox';
+import { OutboxRepository } from '../../../src/messaging/outbox.repository';
+import { createDatabase } from '../../support/database';
+
+const DEADLINE_MS = 10_000;
+const POLL_MS = 5;
+
+/** An outbox in a database of its own, and messages to put into it. */
+export class MessagingFixture {
+  readonly repository = new OutboxRepository();
+  readonly deadLetters = new DeadLetterRepository();
+  outbox = new Outbox(this.repository);
+  dataSource!: DataSource;
+  url!: string;
+  private drop!: () => Promise<void>;
+  private count = 0;
+
+  async open(): Promise<void> {
+    // What these suites provoke is logged as it should be; asserting it is the tests' part, reading it nobody's.
+    if (!process.env.HOLDFAST_TEST_LOGS) Logger.overrideLogger(false);
+    Object.assign(this, await createDatabase());
+  }
+
+  async close(): Promise<void> {
+    await this.drop();
+  }
+
+  /** Empties the tables; a broker of the test before no longer hears of what is sent. */
+  async clear(): Promise<void> {
+    await this.dataSource.query('TRUNCATE outbox, dead_letters');
+    this.outbox = new Outbox(this.repository);
+  }
+
+  message(vendorId: string): Message {
+    this.count += 1;
+    const payload = { number: this.count, text: 'Zürich → 東京', nested: { list: [1, 2.5, null] } };
+    return {
+      messageId: randomUUID(),
+      type: 'order.placed.v1',
+      vendorId,
+      subject: randomUUID(),
+      payload,
+      traceparent: null,
+      attempt: 1,
+    };
+  }
+
+  /** One message to each of the vendors named; answers them in this order, which is the order they are due in. */
+  async send(vendorIds: string[]): Promise<Message[]> {
+    const messages = vendorIds.map((vendorId) => this.message(vendorId));
+    await this.enqueue(messages);
+    return messages;
+  }
+
+  async enqueue(messages: OutgoingMessage[]): Promise<void> {
+    await this.dataSource.transaction((tx) => this.outbox.enqueue(tx, messages));
+    this.outbox.wake();
+  }
+
+  async outboxCount(): Promise<number> {
+    return (await row<{ count: number }>(this.dataSource.manager, 'SELECT count(*)::int AS count FROM outbox'))!.count;
+  }
+}
+
+/** Remembers what handlers were given and what they finished. */
+export class Inbox {
+  readonly started: Message[] = [];
+  readonly done: Message[] = [];
+  atWork = 0;
+  atWorkMax = 0;
+
+  readonly handler: MessageHandler = (message) => this.work(message, Promise.resolve());
+
+  /** Ends when the signal comes. */
+  handlerUntil({ promise }: Signal): MessageHandler {
+    return (message) => this.work(message, promise);
+  }
+
+  /** Works that long on each message. */
+  handlerTaking(workMs: number): MessageHandler {
+    return (message) => this.work(message, new Promise((resolve) => setTimeout(resolve, workMs)));
+  }
+
+  /** Fails so many times, then works. */
+  handlerFailing(times: number, error: () => Error): MessageHandler {
+    return (message) => {
+      times -= 1;
+      return this.work(message, times < 0 ? Promise.resolve() : Promise.reject(error()));
+    };
+  }
+
+  private async work(message: Message, work: Promise<void>): Promise<void> {
+    this.started.push(message);
+    this.atWork += 1;
+    this.atWorkMax = Math.max(this.atWorkMax, this.atWork);
+    try {
+      await work;
+      this.done.push(message);
+    } finally {
+      this.atWork -= 1;
+    }
+  }
+}
+
+export interface Signal {
+  promise: Promise<void>;
+  resolve(): void;
+}
+
+export function signal(): Signal {
+  let resolve!: () => void;
+  const promise = new Promise<void>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+/** Asks again until the answer is yes; fails the test when it never is. */
+export async function eventually(question: () => boolean | Promise<boolean>, deadlineMs = DEADLINE_MS): Promise<void> {
+  const deadline = Date.now() + deadlineMs;
+  while (!(await question())) {
+    if (Date.now() > deadline) throw new Error(`Not within ${deadlineMs} ms: ${question.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
