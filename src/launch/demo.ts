@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '../config/config';
 import { type RunningSimulator, startSimulator } from '../simulator/simulator';
+import type { Product } from '../stock/product';
 import { ProductQueries } from '../stock/product-queries';
 import { VendorRegistry } from '../vendors/vendor-registry';
 import { listenOn } from './listen';
@@ -31,7 +32,9 @@ export async function welcome(
   for (const { vendorId, name, kind, baseUrl } of vendors) {
     await app.get(VendorRegistry).put({ ...demoVendor, vendorId, name, kind, baseUrl });
   }
-  console.log(welcomeText(url, adminApiKey ?? '', await firstProduct(app), vendors[0]!.baseUrl));
+  const product = await firstProduct(app);
+  const seller = vendors.find(({ vendorId }) => vendorId === product?.vendorId) ?? vendors[0]!;
+  console.log(welcomeText(url, adminApiKey ?? '', product?.productId, seller.baseUrl));
 }
 
 const demoVendor = {
@@ -44,11 +47,11 @@ const demoVendor = {
   deliveryAttemptsMax: null,
 };
 
-async function firstProduct(app: NestFastifyApplication): Promise<string | undefined> {
+async function firstProduct(app: NestFastifyApplication): Promise<Product | undefined> {
   const products = app.get(ProductQueries);
   for (let waitedMs = 0; waitedMs < FIRST_SYNC_MS_MAX; waitedMs += LOOK_EVERY_MS) {
     const [product] = await products.list({ listed: true, inStock: true, limit: 1 });
-    if (product) return product.productId;
+    if (product) return product;
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
   return undefined;

@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, QueryResultRow } from 'pg';
 import { linkLibraries } from '../../../src/database/embedded/binaries';
+import { dataDirectoryAt } from '../../../src/database/embedded/data-directory';
 import {
   DataDirectoryInUse,
   EmbeddedPostgresError,
@@ -15,6 +16,7 @@ import {
   attachEmbedded,
   startEmbedded,
 } from '../../../src/database/embedded/embedded-postgres';
+import { claim } from '../../../src/database/embedded/owner';
 
 jest.setTimeout(60_000);
 
@@ -56,7 +58,7 @@ const children: ChildProcess[] = [];
 
 beforeEach(() => {
   scratch = mkdtempSync(join(tmpdir(), 'holdfast-embedded-'));
-  chmodSync(scratch, 0o755); // as root the server runs as another account, which has to pass
+  makePassable(scratch);
   dataDir = join(scratch, 'data');
 });
 
@@ -123,8 +125,7 @@ describe('an embedded server', () => {
   });
 
   it('begins its log anew once that has grown beyond 10 MB', async () => {
-    mkdirSync(dataDir);
-    chmodSync(dataDir, 0o755);
+    makePassable(dataDir);
     writeFileSync(join(dataDir, 'postgres.log'), 'x'.repeat(10 * 1024 * 1024 + 1));
     await start();
 
@@ -160,19 +161,35 @@ describe('one owner at a time', () => {
     expect(await listens(portOf(owner.url))).toBe(true);
   });
 
-  it('lets exactly one of several simultaneous starts win, also over the file of a dead owner', async () => {
-    mkdirSync(dataDir);
-    chmodSync(dataDir, 0o755);
-    for (let round = 0; round < 3; round += 1) {
-      writeFileSync(join(dataDir, 'postgres.owner'), JSON.stringify({ pid: process.pid, startedAt: 'earlier', round }));
-      const starts = await Promise.allSettled(Array.from({ length: 6 }, () => start()));
-      const winners = starts.filter((outcome) => outcome.status === 'fulfilled');
-      const refusals = starts.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
+  it('lets exactly one of several simultaneous starts win, and leaves nothing lying about', async () => {
+    makePassable(dataDir);
+    writeFileSync(join(dataDir, 'postgres.owner'), JSON.stringify({ pid: process.pid, startedAt: 'earlier' }));
+    const starts = await Promise.allSettled(Array.from({ length: 6 }, () => start()));
+    const refusals = starts.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
+
+    expect(refusals.map((refusal) => refusal.name)).toEqual(Array(5).fill('DataDirectoryInUse'));
+    expect(readdirSync(dataDir).sort()).toEqual(['postgres', 'postgres.log', 'postgres.owner', 'postgres.password']);
+  });
+
+  it('lets exactly one take over from a dead owner, however the takeovers overlap', async () => {
+    makePassable(dataDir);
+    const directory = dataDirectoryAt(dataDir);
+    for (let round = 0; round < 100; round += 1) {
+      writeFileSync(directory.ownerFile, JSON.stringify({ pid: process.pid, startedAt: 'earlier', round }));
+      const claims = await Promise.allSettled(
+        Array.from({ length: 6 }, async (_, place) => {
+          // Each comes a little later than the one before, by another little in each round.
+          for (let turn = 0; turn < place * (round % 20); turn += 1) await new Promise(setImmediate);
+          return claim(directory);
+        }),
+      );
+      const winners = claims.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+      const refusals = claims.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
 
       expect(winners).toHaveLength(1);
       expect(refusals.map((refusal) => refusal.name)).toEqual(Array(5).fill('DataDirectoryInUse'));
-      expect(readdirSync(dataDir).filter((name) => name.startsWith('postgres.owner'))).toEqual(['postgres.owner']);
-      await winners[0]!.value.stop();
+      await winners[0]!.release();
+      expect(readdirSync(dataDir)).toEqual([]);
     }
   });
 
@@ -242,8 +259,13 @@ describe('after a kill', () => {
 
   it('starts when the pid of the dead server has gone to another process', async () => {
     await (await start()).stop();
-    const pidFile = join(dataDir, 'postgres', 'postmaster.pid');
-    writeFileSync(pidFile, `${process.pid}\n${join(dataDir, 'postgres')}\n1\n5432\n\n127.0.0.1\n0 0\nready\n`);
+    const cluster = join(dataDir, 'postgres');
+    const { uid } = statSync(cluster); // a stranger of the same account, whom the server would believe to be itself
+    const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { uid, stdio: 'ignore' });
+    children.push(stranger);
+    await once(stranger, 'spawn');
+    const pidFile = `${stranger.pid}\n${cluster}\n1\n5432\n\n127.0.0.1\n0 0\nready\n`;
+    writeFileSync(join(cluster, 'postmaster.pid'), pidFile, { mode: 0o644 });
     const server = await start();
 
     expect(await rows(server.url, 'select 1 as one')).toEqual([{ one: 1 }]);
@@ -362,6 +384,12 @@ describe('where things are', () => {
     },
   );
 });
+
+/** As root the server runs as another account, which has to pass. */
+function makePassable(directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  chmodSync(directory, 0o755);
+}
 
 async function start(settings: Record<string, string> = FAST, notices: string[] = []): Promise<EmbeddedServer> {
   const server = await startEmbedded({ dataDir, settings, onNotice: (notice) => notices.push(notice) });

@@ -1,0 +1,134 @@
+import { execFileSync, execSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ApiClient } from '../support/client';
+import { type AppProcess, freePort, startProcess } from '../support/processes';
+import { waitFor } from '../support/wait';
+
+const WELCOME_MS_MAX = 30_000;
+
+describe('npm start, on a machine with nothing but Node', () => {
+  const started: AppProcess[] = [];
+  const directories: string[] = [];
+
+  afterEach(async () => {
+    for (const app of started.splice(0)) await app.kill();
+    // The embedded server follows its owner within two seconds; its directory is removed once it is gone.
+    for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+  });
+
+  async function startDemo(dataDir: string, port: string): Promise<AppProcess & { welcome: Welcome }> {
+    const vendorsPort = String(await freePort());
+    const env = { HOLDFAST_DATA_DIR: dataDir, PORT: port, VENDORS_PORT: vendorsPort };
+    const app = await startProcess('all', env, ['--demo']);
+    started.push(app);
+    await waitFor(() => app.output().includes('Ctrl-C') || !app.running(), {
+      withinMs: WELCOME_MS_MAX,
+      what: () => `the welcome; it printed:\n${app.output()}`,
+    });
+    return Object.assign(app, { welcome: welcomeIn(app.output()) });
+  }
+
+  function newDataDir(): string {
+    const directory = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
+    directories.push(directory);
+    return directory;
+  }
+
+  it('prints a curl that places an order as pasted, which stands once in the vendor’s books within two seconds', async () => {
+    const app = await startDemo(newDataDir(), String(await freePort()));
+    const order = JSON.parse(execSync(app.welcome.curl, { encoding: 'utf8' })) as { orderId: string };
+    const api = new ApiClient(app.url, app.welcome.apiKey);
+    await waitFor(async () => (await api.get(`/v1/orders/${order.orderId}`)).body.status === 'completed', {
+      withinMs: 2000,
+      what: 'the order to complete',
+    });
+    expect(await purchases(app.welcome.ledgerUrl)).toEqual([order.orderId]);
+  });
+
+  it('stops cleanly on SIGTERM, and finds everything again', async () => {
+    const dataDir = newDataDir();
+    const first = await startDemo(dataDir, String(await freePort()));
+    const { orderId } = (JSON.parse(execSync(first.welcome.curl, { encoding: 'utf8' }))) as { orderId: string };
+    expect(await first.stop()).toBe(0);
+    const second = await startDemo(dataDir, String(await freePort()));
+    expect(second.welcome.apiKey).toBe(first.welcome.apiKey);
+    const api = new ApiClient(second.url, second.welcome.apiKey);
+    await waitFor(async () => (await api.get(`/v1/orders/${orderId}`)).body.status === 'completed', {
+      withinMs: 30_000,
+      what: 'the order of before to complete',
+    });
+  });
+
+  it('refuses a second process on the same data, naming the first one and its address', async () => {
+    const dataDir = newDataDir();
+    const first = await startDemo(dataDir, String(await freePort()));
+    const second = await startProcess('all', { HOLDFAST_DATA_DIR: dataDir, PORT: String(await freePort()) });
+    started.push(second);
+    expect(await second.stop()).toBe(1);
+    expect(second.output()).toContain(first.url);
+    expect(second.output()).toMatch(/in use by process \d+/);
+    expect(first.running()).toBe(true);
+  });
+
+  it('lets commands, and an API process, attach to the running database', async () => {
+    const dataDir = newDataDir();
+    const first = await startDemo(dataDir, String(await freePort()));
+    const env = { ...process.env, HOLDFAST_DATA_DIR: dataDir, DATABASE_URL: '' };
+    expect(execFileSync(process.execPath, ['dist/launch/migrate.command.js'], { env, encoding: 'utf8' })).toBe('Nothing to migrate.\n');
+    const api = await startProcess('api', { HOLDFAST_DATA_DIR: dataDir, PORT: String(await freePort()) });
+    started.push(api);
+    await waitFor(async () => (await fetch(`${api.url}/health/ready`)).ok, { withinMs: 10_000, what: 'the API to be ready' });
+    const listed = await new ApiClient(api.url, first.welcome.apiKey).get('/v1/products?limit=1');
+    expect(listed.status).toBe(200);
+    expect(listed.body.items).toHaveLength(1);
+  });
+
+  it('completes all of 50 orders that were pending at kill -9, each bought once', async () => {
+    const dataDir = newDataDir();
+    const port = String(await freePort());
+    const first = await startDemo(dataDir, port);
+    const api = new ApiClient(first.url, first.welcome.apiKey);
+    // Slow enough that most are not bought yet when the process dies.
+    await fetch(first.welcome.ledgerUrl.replace('_ledger', '_faults'), {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ latency: { ms: 300, operation: 'order' } }),
+    });
+    const placed = await Promise.all(
+      Array.from({ length: 50 }, () => api.post('/v1/orders', { productId: first.welcome.productId, quantity: 1 })),
+    );
+    expect(placed.map(({ status }) => status)).toEqual(Array.from({ length: 50 }, () => 201));
+    await first.kill();
+
+    const second = await startDemo(dataDir, port);
+    const again = new ApiClient(second.url, second.welcome.apiKey);
+    await waitFor(
+      async () => (await again.get('/v1/orders?status=completed&limit=200')).body.items.length === 50,
+      { withinMs: 50_000, what: 'all 50 orders to complete' },
+    );
+    expect((await purchases(second.welcome.ledgerUrl)).toSorted()).toEqual(placed.map(({ body }) => body.orderId as string).toSorted());
+  });
+});
+
+interface Welcome {
+  curl: string;
+  apiKey: string;
+  productId: string;
+  ledgerUrl: string;
+}
+
+function welcomeIn(output: string): Welcome {
+  return {
+    curl: /^ {2}(curl .*)$/m.exec(output)?.[1] ?? '',
+    apiKey: /API key\s+(\S+)/.exec(output)?.[1] ?? '',
+    productId: /"productId":"([^"]+)"/.exec(output)?.[1] ?? '',
+    ledgerUrl: /own books: (\S+)/.exec(output)?.[1] ?? '',
+  };
+}
+
+async function purchases(ledgerUrl: string): Promise<string[]> {
+  const { items } = (await (await fetch(ledgerUrl)).json()) as { items: { reference: string; status: string }[] };
+  return items.filter(({ status }) => status === 'accepted').map(({ reference }) => reference);
+}
