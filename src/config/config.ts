@@ -26,6 +26,7 @@ export class ConfigError extends Error {
 }
 
 /** The values of this process, read once from the environment. Who needs one asks for `Config`. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the interface below is its fields
 export class Config {
   private constructor(
     values: Values,

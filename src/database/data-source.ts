@@ -42,5 +42,5 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
 /** For migrations and commands: one connection, and as long as a statement needs. */
 export function singleConnection(url: string): DataSource {
   const options = dataSourceOptions(url, { connectionsMax: 2, waitMs: 10_000 });
-  return new DataSource({ ...options, extra: { keepAlive: true } } as DataSourceOptions);
+  return new DataSource({ ...options, extra: { keepAlive: true } });
 }

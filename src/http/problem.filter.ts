@@ -1,4 +1,4 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger, ServiceUnavailableException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { databaseFailure, type DatabaseFailure } from '../database/database-errors';
 import { type ProblemCode, problemOf } from './problem-types';
@@ -40,6 +40,10 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
+    if (error instanceof ServiceUnavailableException) {
+      // A readiness probe's own report, in the format probes know.
+      return void reply.status(error.getStatus()).send(error.getResponse());
+    }
     const { code, detail, errors, headers } = this.answerTo(error, request);
     const problem = problemOf(code, detail, request.id, errors);
     void reply

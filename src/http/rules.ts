@@ -30,7 +30,7 @@ export function IsFlag(): PropertyDecorator {
   return applyDecorators(
     Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value)),
     IsBoolean({ message: 'must be true or false' }),
-  ) as PropertyDecorator;
+  );
 }
 
 /** The field may be absent, and then keeps its default; unlike `IsOptional` it may not be null. */

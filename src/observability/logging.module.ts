@@ -14,7 +14,7 @@ const SECRETS = ['req.headers.authorization', 'req.headers.cookie', '*.authoriza
         pinoHttp: {
           level: logLevel,
           redact: { paths: SECRETS, censor: '[redacted]' },
-          genReqId: ({ id }) => id as string,
+          genReqId: ({ id }) => id,
           // One line a request, after its answer; a health probe every few seconds is not news.
           autoLogging: { ignore: ({ url }) => url?.startsWith('/health/') ?? false },
           customLogLevel: (_request, { statusCode }) => (statusCode >= 500 ? 'warn' : 'info'),

@@ -39,3 +39,11 @@ export class IdempotencyKeyReused extends Refusal {
     super('This Idempotency-Key was used with another body; use a new key for a new request.');
   }
 }
+
+export class Overloaded extends Refusal {
+  readonly code = 'OVERLOADED';
+
+  constructor() {
+    super('Too many orders wait to be placed. Nothing was stored; try again.');
+  }
+}

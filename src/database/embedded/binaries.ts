@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, cp, readFile, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { Account, runAs } from './account';
+import { type Account, runAs } from './account';
 import { EmbeddedPostgresError } from './embedded-postgres.errors';
 import { REFUGE, makeRefuge } from './refuge';
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, mkdtemp, open, readFile, readdir, realpath } from 'node:fs/promises';
 import { rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Account, canEnter, runAs } from './account';
-import { Binaries } from './binaries';
-import { DataDirectory, readPassword, writePassword } from './data-directory';
+import { type Account, canEnter, runAs } from './account';
+import { type Binaries } from './binaries';
+import { type DataDirectory, readPassword, writePassword } from './data-directory';
 import { EmbeddedPostgresError } from './embedded-postgres.errors';
 import { REFUGE, makeRefuge } from './refuge';
 

@@ -1,10 +1,10 @@
 import { serverAccount } from './account';
 import { findBinaries } from './binaries';
 import { DATABASE_USER, openCluster } from './cluster';
-import { DataDirectory, dataDirectoryAt, makeWritable, readPassword } from './data-directory';
+import { type DataDirectory, dataDirectoryAt, makeWritable, readPassword } from './data-directory';
 import { EmbeddedPostgresError } from './embedded-postgres.errors';
-import { Claim, claim, liveOwner } from './owner';
-import { DATABASE_NAME, RunningServer, runServer } from './server';
+import { type Claim, claim, liveOwner } from './owner';
+import { DATABASE_NAME, type RunningServer, runServer } from './server';
 
 export { DataDirectoryInUse, EmbeddedPostgresError } from './embedded-postgres.errors';
 

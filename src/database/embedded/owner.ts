@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { DataDirectory, replaceFile } from './data-directory';
+import { type DataDirectory, replaceFile } from './data-directory';
 import { DataDirectoryInUse } from './embedded-postgres.errors';
 import { startTimeOf } from './live-process';
 

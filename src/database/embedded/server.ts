@@ -1,14 +1,14 @@
 import { closeSync, openSync } from 'node:fs';
 import { readFile, stat, truncate } from 'node:fs/promises';
-import { AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from 'pg';
-import { Account } from './account';
-import { Binaries } from './binaries';
-import { Cluster, DATABASE_USER } from './cluster';
+import { type Account } from './account';
+import { type Binaries } from './binaries';
+import { type Cluster, DATABASE_USER } from './cluster';
 import { EmbeddedPostgresError } from './embedded-postgres.errors';
 import { listeningPort, stopLeftOver } from './left-over';
-import { WatchedServer, startWatched } from './watchdog';
+import { type WatchedServer, startWatched } from './watchdog';
 
 /** A server that answers on a port of 127.0.0.1. Its log is cut at the next start only, not while it runs. */
 export interface RunningServer {

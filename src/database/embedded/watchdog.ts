@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { Socket } from 'node:net';
-import { Account, CHILD_ENVIRONMENT, credentialsOf } from './account';
+import { type Socket } from 'node:net';
+import { type Account, CHILD_ENVIRONMENT, credentialsOf } from './account';
 
 /**
  * Runs the server under a process of its own that outlives us just long enough to stop it: however we end, the pipe

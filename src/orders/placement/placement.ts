@@ -13,6 +13,7 @@ import { OrderEventsRepository } from '../order-events.repository';
 import { ORDER_PLACED, type OrderPlaced } from '../order.messages';
 import { OrderRepository } from '../order.repository';
 import { IdempotencyInProgress, IdempotencyKeyReused, InsufficientStock } from '../orders.errors';
+import { Admission } from './admission';
 import { fingerprintOf, IdempotencyRepository, type IdempotencyKey, type StoredAnswer } from './idempotency.repository';
 
 const ROUTE = 'POST /v1/orders';
@@ -45,6 +46,7 @@ type Decision = Placed | { refusal: InsufficientStock; replayed: boolean };
 export class Placement {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly admission: Admission,
     private readonly stock: StockRepository,
     private readonly orders: OrderRepository,
     private readonly events: OrderEventsRepository,
@@ -54,11 +56,14 @@ export class Placement {
   ) {}
 
   /**
-   * Throws `ProductNotFound`, `VendorDisabled`, `InsufficientStock`, `IdempotencyInProgress`, `IdempotencyKeyReused`.
+   * Throws `ProductNotFound`, `VendorDisabled`, `InsufficientStock`, `IdempotencyInProgress`, `IdempotencyKeyReused`,
+   * `Overloaded`.
    */
   async place(request: PlaceOrder): Promise<Placed> {
     const key = keyOf(request);
-    const decision = await this.dataSource.transaction((tx) => this.decide(tx, request, key));
+    const decision = await this.admission.admit(() =>
+      this.dataSource.transaction((tx) => this.decide(tx, request, key)),
+    );
     if ('refusal' in decision) throw decision.refusal;
     if (!decision.replayed) this.outbox.wake();
     return decision;

@@ -1,8 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { uuidv7 } from 'uuidv7';
-import { Config } from '../../config/config';
-import { timeBudgets } from '../../config/time-budgets';
 import type { ListingPage } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { ApplyRepository, type StagedListing } from './apply.repository';
@@ -14,8 +12,9 @@ import { type SyncCounts, type SyncResult, SyncRunRepository } from './sync-run.
 
 /** Products written in one transaction: long enough to be fast, short enough that an order hardly waits. */
 const BATCH_ROWS = 1000;
-/** How long a lease outlives the vendor call or the batch it covers. */
-const LEASE_SLACK_MS = 20_000;
+/** What a vendor waits for another worker when ours has died; a heartbeat keeps the lease of one that lives. */
+const LEASE_MS = 8000;
+const HEARTBEAT_MS = 2000;
 /** Of the rejected rows, so many are named in the run's error. */
 const REJECTED_SAMPLES = 3;
 
@@ -26,7 +25,6 @@ type Progress = SyncCounts & { asOf: Date | null; samples: string[] };
 @Injectable()
 export class StockSync {
   private readonly logger = new Logger(StockSync.name);
-  readonly leaseMs: number;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -35,14 +33,11 @@ export class StockSync {
     private readonly runs: SyncRunRepository,
     private readonly staging: StagingRepository,
     private readonly apply: ApplyRepository,
-    { vendorTimeoutMs }: Config,
-  ) {
-    this.leaseMs = timeBudgets(vendorTimeoutMs).vendorTotalMs + LEASE_SLACK_MS;
-  }
+  ) {}
 
   /** Takes the lease of a vendor that is due, if there is one. */
   takeDue(): Promise<SyncLease | undefined> {
-    return this.leases.takeDue(this.dataSource.manager, this.leaseMs);
+    return this.leases.takeDue(this.dataSource.manager, LEASE_MS);
   }
 
   /** Runs the sync to its end and records how it went. Throws only when the database fails or the lease is lost. */
@@ -51,7 +46,8 @@ export class StockSync {
     const { vendorId } = lease.vendor;
     await this.dataSource.transaction((tx) => this.runs.open(tx, syncRunId, vendorId));
     const progress: Progress = { asOf: null, seen: 0, changed: 0, unchanged: 0, missing: 0, rejected: 0, samples: [] };
-    const result = await this.attempt(lease, syncRunId, progress, signal);
+    const heartbeat = setInterval(() => void this.keep(lease), HEARTBEAT_MS);
+    const result = await this.attempt(lease, syncRunId, progress, signal).finally(() => clearInterval(heartbeat));
     await this.runs.close(this.dataSource.manager, syncRunId, result);
     await this.staging.clear(this.dataSource.manager, syncRunId);
     const level = result.status === 'succeeded' ? 'debug' : 'warn';
@@ -62,6 +58,13 @@ export class StockSync {
   /** Gives the vendor back; it is due again after the delay. */
   release(lease: SyncLease, delayMs: number): Promise<void> {
     return this.leases.release(this.dataSource.manager, lease, delayMs);
+  }
+
+  /** A heartbeat that fails is not the end: the run itself finds out whether the lease is still ours. */
+  private async keep(lease: SyncLease): Promise<void> {
+    await this.leases.renew(this.dataSource.manager, lease, LEASE_MS).catch((error: unknown) => {
+      this.logger.debug({ err: error, vendorId: lease.vendor.vendorId }, 'A heartbeat of a stock sync failed');
+    });
   }
 
   private async attempt(
@@ -86,7 +89,7 @@ export class StockSync {
       const accepted = checkPage(page, progress);
       await this.dataSource.transaction(async (tx) => {
         await this.staging.stage(tx, syncRunId, lease.vendor.vendorId, accepted);
-        await this.leases.renew(tx, lease, this.leaseMs);
+        await this.leases.renew(tx, lease, LEASE_MS);
       });
     }
   }
@@ -112,7 +115,7 @@ export class StockSync {
       progress.changed = changed + (await this.applyMissing(lease, listing));
       await this.dataSource.transaction(async (tx) => {
         await this.leases.confirm(tx, lease, asOf, offsetMs(asOf, polledAt));
-        await this.leases.renew(tx, lease, this.leaseMs);
+        await this.leases.renew(tx, lease, LEASE_MS);
       });
     } else {
       // The listing did not speak for every product, so it does not become the picture that late answers settle by.
@@ -132,7 +135,7 @@ export class StockSync {
         const locked = await this.apply.lock(tx, listing, keys);
         const updated = await this.apply.update(tx, listing, locked);
         const inserted = await this.apply.insert(tx, listing, keys);
-        await this.leases.renew(tx, lease, this.leaseMs);
+        await this.leases.renew(tx, lease, LEASE_MS);
         return updated + inserted;
       });
       after = keys.at(-1)!;
@@ -145,7 +148,7 @@ export class StockSync {
       const keys = await this.apply.findMissing(this.dataSource.manager, listing, BATCH_ROWS);
       const unlisted = await this.dataSource.transaction(async (tx) => {
         const count = await this.apply.unlist(tx, listing, await this.apply.lock(tx, listing, keys));
-        await this.leases.renew(tx, lease, this.leaseMs);
+        await this.leases.renew(tx, lease, LEASE_MS);
         return count;
       });
       if (unlisted === 0) return written;

@@ -1,6 +1,6 @@
 import { AmqpConnection } from '@golevelup/nestjs-rabbitmq';
 import { Logger, type LoggerService } from '@nestjs/common';
-import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
+import type { Channel, ChannelModel, ConfirmChannel, Message } from 'amqplib';
 import { describe } from '../../delivery';
 import { settledWithin } from '../../settled-within';
 
@@ -134,7 +134,7 @@ export class RabbitConnection {
       if (this.current === channel) this.current = undefined;
       this.options.closed?.();
     });
-    channel.on('return', ({ properties }) => this.options.returned?.(String(properties.messageId)));
+    channel.on('return', ({ properties }: Message) => this.options.returned?.(String(properties.messageId)));
     this.options.opened?.(channel);
     return Promise.resolve();
   }

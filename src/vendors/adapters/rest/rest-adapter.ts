@@ -200,6 +200,6 @@ function timeOf(value: unknown): Date | undefined {
 
 /** What a vendor wrote, safe to store and to log. */
 function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex
+   
   return text.slice(0, DETAIL_LENGTH_MAX).replace(/[\u0000-\u001f\u007f]+/g, ' ');
 }
