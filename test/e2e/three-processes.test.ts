@@ -1,59 +1,19 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DataSource } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import { singleConnection } from '../../src/database/data-source';
 import { type EmbeddedServer, startEmbedded } from '../../src/database/embedded/embedded-postgres';
 import { migrate } from '../../src/database/migrate';
-import { ApiClient } from '../support/client';
 import { createDatabase, type TestDatabase } from '../support/database';
-import { type AppProcess, freePort, ready, startProcess } from '../support/processes';
+import { completed, type Installation, install, STOCK } from '../support/installation';
+import { ready } from '../support/processes';
 import { TcpProxy } from '../support/proxy';
 import { randomPrefix, removePrefix } from '../support/rabbitmq';
-import { catalogueOf, startVendor, type TestVendor } from '../support/vendor';
 import { waitFor } from '../support/wait';
 
 const rabbitmqUrl = process.env['HOLDFAST_TEST_RABBITMQ_URL'];
-const ADMIN_API_KEY = `test-${randomBytes(16).toString('hex')}`;
 const BUYERS = 200;
-const STOCK = 50;
-
-/** An api and a worker process over one database, and a vendor they know. */
-interface Installation {
-  api: AppProcess;
-  worker: AppProcess;
-  client: ApiClient;
-  vendor: TestVendor;
-  stop(): Promise<void>;
-}
-
-async function install(databaseUrl: string, env: Record<string, string>, syncIntervalMs: number): Promise<Installation> {
-  const common = { DATABASE_URL: databaseUrl, ADMIN_API_KEY, RETRY_DELAY_MS_MAX: '2000', LOG_LEVEL: 'warn', ...env };
-  const vendor = await startVendor('acme', catalogueOf(20, STOCK));
-  const api = await startProcess('api', { ...common, PORT: String(await freePort()) });
-  const worker = await startProcess('worker', { ...common, WORKER_PORT: String(await freePort()) });
-  const client = new ApiClient(api.url, ADMIN_API_KEY);
-  await Promise.all([ready(api), ready(worker)]);
-  const registered = await client.put('/v1/vendors/acme', { name: 'Acme', kind: 'rest', baseUrl: vendor.baseUrl, syncIntervalMs });
-  expect(registered.status).toBe(201);
-  await waitFor(async () => (await client.get('/v1/products/acme:A-1')).body.stockQuantity === STOCK, {
-    withinMs: 10_000,
-    what: () => `the stock of the vendor; the worker printed:\n${worker.output()}`,
-  });
-  const stop = async (): Promise<void> => {
-    await Promise.all([api.stop(), worker.stop()]);
-    await vendor.stop();
-  };
-  return { api, worker, client, vendor, stop };
-}
-
-async function completed({ client }: Installation, count: number, withinMs: number): Promise<void> {
-  await waitFor(async () => (await client.get('/v1/orders?status=completed&limit=200')).body.items.length === count, {
-    withinMs,
-    what: `${count} orders to complete`,
-  });
-}
 
 const transports: [name: string, env: Record<string, string> | undefined][] = [
   ['the embedded transport', {}],

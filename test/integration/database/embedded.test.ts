@@ -1,4 +1,4 @@
-import { ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
 import { readlinkSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -6,13 +6,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client, QueryResultRow } from 'pg';
+import { Client, type QueryResultRow } from 'pg';
 import { linkLibraries } from '../../../src/database/embedded/binaries';
 import { dataDirectoryAt } from '../../../src/database/embedded/data-directory';
 import {
   DataDirectoryInUse,
   EmbeddedPostgresError,
-  EmbeddedServer,
+  type EmbeddedServer,
   attachEmbedded,
   startEmbedded,
 } from '../../../src/database/embedded/embedded-postgres';
@@ -438,7 +438,7 @@ async function rows(url: string, sql: string): Promise<QueryResultRow[]> {
 async function eventually(holds: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${holds}`);
+    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${holds.toString()}`);
     await pause(10);
   }
 }

@@ -19,7 +19,7 @@ beforeAll(() => Logger.overrideLogger(false));
 function failing(times: number, error: unknown) {
   let tries = 0;
   return {
-    handler: () => ((tries += 1) <= times ? Promise.reject(error as Error) : Promise.resolve()),
+    handler: () => ((tries += 1) <= times ? Promise.reject(error) : Promise.resolve()),
     tries: () => tries,
   };
 }

@@ -128,9 +128,9 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       await wire.close();
       await eventually(async () => !(await broker.health()).up);
       await fixture.send(['acme', 'acme']);
-      const [{ leased }] = (await fixture.dataSource.query('SELECT count(leased_by)::int AS leased FROM outbox')) as [
-        { leased: number },
-      ];
+      const [{ leased }] = await fixture.dataSource.query<[{ leased: number }]>(
+        'SELECT count(leased_by)::int AS leased FROM outbox',
+      );
       expect(leased).toBe(0);
       await wire.reopen();
       await eventually(() => inbox.done.length === 2);
@@ -207,7 +207,7 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
 
     it('reports a queue that has other arguments, leaves it alone, stays connected and serves the other vendors', async () => {
       await channel.assertQueue(topology.queueOf('acme'), { durable: true, maxLength: 5 });
-      await channel.sendToQueue(topology.queueOf('acme'), Buffer.from('somebody else’s'));
+      channel.sendToQueue(topology.queueOf('acme'), Buffer.from('somebody else’s'));
       const broker = await started();
       const [inbox, other] = [new Inbox(), new Inbox()];
       await broker.consume('acme', 1, inbox.handler);
@@ -306,9 +306,10 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
   });
 
   async function leaseOf(messageId: string): Promise<string | null | undefined> {
-    const found = (await fixture.dataSource.query('SELECT leased_by FROM outbox WHERE message_id = $1', [
-      messageId,
-    ])) as [{ leased_by: string | null }?];
+    const found = await fixture.dataSource.query<{ leased_by: string | null }[]>(
+      'SELECT leased_by FROM outbox WHERE message_id = $1',
+      [messageId],
+    );
     return found[0]?.leased_by;
   }
 });

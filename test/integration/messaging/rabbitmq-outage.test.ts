@@ -1,6 +1,6 @@
 import { isTransientDatabaseError as isTransient } from '../../../src/database/database-errors';
 import { RabbitmqBroker } from '../../../src/messaging/brokers/rabbitmq/rabbitmq.broker';
-import { canStartBroker, PrivateBroker, privateBroker } from '../../support/rabbitmq';
+import { canStartBroker, type PrivateBroker, privateBroker } from '../../support/rabbitmq';
 import { eventually, Inbox, MessagingFixture } from './messaging-fixture';
 
 /** Each start of a node takes 7 s on an idle machine. */

@@ -1,0 +1,81 @@
+import { NestFactory } from '@nestjs/core';
+import type { INestApplicationContext } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { Config } from '../../src/config/config';
+import { DatabaseConnector } from '../../src/database/database-connector';
+import { processModule } from '../../src/launch/process-module';
+import type { Message } from '../../src/messaging/message';
+import { StockSync } from '../../src/stock/sync/stock-sync';
+import { VendorRegistry } from '../../src/vendors/vendor-registry';
+import type { Vendor } from '../../src/vendors/vendor';
+import { createDatabase, type TestDatabase } from './database';
+
+/** Both halves of the app in this process, wired as in production, with nothing running by itself: tests take each step. */
+export interface TestApp {
+  context: INestApplicationContext;
+  dataSource: DataSource;
+  database: TestDatabase;
+  /** Registers a vendor; what is left out is as harmless as can be. */
+  register(vendor: Partial<Vendor> & { vendorId: string; baseUrl: string }): Promise<void>;
+  /** Polls the vendor once, now. */
+  sync(vendorId: string): Promise<Awaited<ReturnType<StockSync['run']>>>;
+  /** Takes every message out of the outbox, due or not, oldest first. */
+  takeMessages(): Promise<Message[]>;
+  close(): Promise<void>;
+}
+
+export async function createApp(env: Record<string, string> = {}): Promise<TestApp> {
+  const database = await createDatabase();
+  const config = Config.read({ LOG_LEVEL: 'silent', DATABASE_POOL_MAX: '30', ...env, DATABASE_URL: database.url });
+  const context = await NestFactory.createApplicationContext(processModule('all', config), { logger: false });
+  await context.get(DatabaseConnector).connect();
+  const { dataSource } = database;
+  return {
+    context,
+    dataSource,
+    database,
+    register: async (vendor) => {
+      await context.get(VendorRegistry).put({ ...harmless, name: vendor.vendorId, ...vendor });
+    },
+    sync: (vendorId) => syncNow(context, dataSource, vendorId),
+    takeMessages: () => takeMessages(dataSource),
+    close: async () => {
+      await context.close();
+      await database.drop();
+    },
+  };
+}
+
+const harmless = {
+  kind: 'rest',
+  enabled: true,
+  syncIntervalMs: null,
+  maxConcurrentOrders: 8,
+  credentialEnv: null,
+  clockMarginMs: 0,
+  consistencyLagMs: 0,
+  deliveryAttemptsMax: null,
+};
+
+async function syncNow(context: INestApplicationContext, dataSource: DataSource, vendorId: string) {
+  const later = `sync_due_at = now() + interval '1 hour'`;
+  await dataSource.query(`UPDATE vendors SET ${later}, sync_leased_until = NULL`);
+  await dataSource.query('UPDATE vendors SET sync_due_at = now() WHERE vendor_id = $1', [vendorId]);
+  const sync = context.get(StockSync);
+  const lease = (await sync.takeDue())!;
+  const result = await sync.run(lease, new AbortController().signal);
+  await sync.release(lease, 3_600_000);
+  return result;
+}
+
+async function takeMessages(dataSource: DataSource): Promise<Message[]> {
+  const [taken] = (await dataSource.query(
+    `DELETE FROM outbox RETURNING outbox_id, message_id AS "messageId", type, vendor_id AS "vendorId", subject, payload,
+            traceparent, attempt`,
+  )) as [(Message & { outbox_id: string })[], number];
+  return taken
+    .toSorted((a, b) => Number(a.outbox_id) - Number(b.outbox_id))
+    .map(({ messageId, type, vendorId, subject, payload, traceparent, attempt }) => ({
+      messageId, type, vendorId, subject, payload, traceparent, attempt,
+    }));
+}
