@@ -1,0 +1,95 @@
+import type { DataSource } from 'typeorm';
+import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
+import { Placement } from '../../../src/orders/placement/placement';
+import { createApp, type TestApp } from '../../support/app';
+import { ScriptedVendor } from '../../support/scripted-vendor';
+import { at } from '../../support/time';
+
+const SKUS = ['a', 'B', 'c', 'É', 'z-1', 'z'];
+const ROUNDS = 12;
+
+/** Placement, outcome and sync at once on the same rows. */
+describe('the one lock order: products, then orders', () => {
+  let app: TestApp;
+  let vendor: ScriptedVendor;
+
+  beforeEach(async () => {
+    app = await createApp();
+    vendor = await ScriptedVendor.listen();
+    await app.register({ vendorId: 'acme', baseUrl: vendor.baseUrl, maxConcurrentOrders: 16 });
+  });
+
+  afterEach(async () => {
+    await vendor.close();
+    await app.close();
+  });
+
+  it('keeps writers of the same rows from ever deadlocking, and the counters right', async () => {
+    let second = -600;
+    const list = (): void => vendor.lists(at(++second), Object.fromEntries(SKUS.map((sku) => [sku, 1000 + second])));
+    list();
+    await app.sync('acme');
+    vendor.onPurchase = ({ body }) => {
+      const { reference, quantity } = body as { reference: string; quantity: number };
+      if (quantity === 3) return { status: 409, body: { code: 'OUT_OF_STOCK', message: '' } };
+      return { status: 201, body: { vendorOrderId: reference, acceptedAt: at(second - 1) } };
+    };
+    for (let round = 0; round < ROUNDS; round++) {
+      list();
+      const messages = await app.takeMessages();
+      await Promise.all([
+        ...messages.map((message) => app.context.get(Dispatch).dispatch(message)),
+        ...Array.from({ length: 24 }, (_, index) =>
+          app.context.get(Placement).place({
+            productId: `acme:${SKUS[index % SKUS.length]}`,
+            quantity: (index % 3) + 1,
+            client: 'test',
+          }),
+        ),
+        app.sync('acme'),
+      ]);
+    }
+    expect(await deadlocks(app.dataSource)).toBe(0);
+    expect(await app.dataSource.query(
+      `SELECT p.product_id FROM products p
+       LEFT JOIN orders o ON o.product_id = p.product_id AND o.hold_state IN ('held', 'acknowledged')
+       GROUP BY p.product_id, p.reserved_quantity HAVING p.reserved_quantity <> COALESCE(sum(o.quantity), 0)`,
+    )).toEqual([]);
+  });
+
+  it('would deadlock with the order reversed in one writer', async () => {
+    vendor.lists(at(-60), { A: 10 });
+    await app.sync('acme');
+    const { order } = await app.context.get(Placement).place({ productId: 'acme:A', quantity: 1, client: 'test' });
+    const product = `SELECT FROM products WHERE vendor_id = 'acme' AND product_id = 'acme:A' FOR NO KEY UPDATE`;
+    const hold = `SELECT FROM orders WHERE order_id = '${order.orderId}' FOR NO KEY UPDATE`;
+    const results = await Promise.allSettled([lockBoth(product, hold), lockBoth(hold, product)]);
+    expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+    expect(await deadlocks(app.dataSource)).toBe(1);
+  });
+
+  /** Takes the first lock, waits until both transactions have theirs, and takes the second. */
+  let arrived: (() => void)[] = [];
+  async function lockBoth(first: string, second: string): Promise<void> {
+    await app.dataSource.transaction(async (tx) => {
+      await tx.query(first);
+      await new Promise<void>((resolve) => {
+        arrived.push(resolve);
+        if (arrived.length === 2) {
+          arrived.forEach((go) => go());
+          arrived = [];
+        }
+      });
+      await tx.query(second);
+    });
+  }
+});
+
+/** The server's own count, for this database; flushed by each backend at the end of its transaction. */
+async function deadlocks(dataSource: DataSource): Promise<number> {
+  await dataSource.query('SELECT pg_stat_clear_snapshot()');
+  const [{ deadlocks: count }] = await dataSource.query(
+    'SELECT deadlocks::integer FROM pg_stat_database WHERE datname = current_database()',
+  );
+  return count;
+}

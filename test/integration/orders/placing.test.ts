@@ -1,0 +1,109 @@
+import { Placement } from '../../../src/orders/placement/placement';
+import { KeyExpiry } from '../../../src/orders/placement/key-expiry';
+import { createApp, type TestApp } from '../../support/app';
+import { ScriptedVendor } from '../../support/scripted-vendor';
+import { at } from '../../support/time';
+
+describe('placing an order', () => {
+  let app: TestApp;
+  let vendor: ScriptedVendor;
+  let placement: Placement;
+
+  beforeEach(async () => {
+    app = await createApp();
+    vendor = await ScriptedVendor.listen();
+    vendor.lists(at(-60), { A: 10, B: 10 });
+    await app.register({ vendorId: 'acme', baseUrl: vendor.baseUrl });
+    await app.sync('acme');
+    placement = app.context.get(Placement);
+  });
+
+  afterEach(async () => {
+    await vendor.close();
+    await app.close();
+  });
+
+  const order = (quantity: number, idempotencyKey?: string, sku = 'A', client = 'shop') =>
+    placement.place({ productId: `acme:${sku}`, quantity, client, idempotencyKey });
+
+  async function counts(): Promise<Record<string, number>> {
+    const [found] = await app.dataSource.query(
+      `SELECT (SELECT count(*)::integer FROM orders) AS orders, (SELECT count(*)::integer FROM order_events) AS events,
+              (SELECT count(*)::integer FROM outbox) AS outbox, (SELECT count(*)::integer FROM idempotency_keys) AS keys,
+              (SELECT sum(reserved_quantity)::integer FROM products) AS reserved`,
+    );
+    return found;
+  }
+
+  it('writes order, event and message together, and reserves the stock', async () => {
+    const placed = await order(3);
+    expect(placed).toMatchObject({ replayed: false, order: { status: 'pending', unitPrice: '10.00', totalPrice: '30.00' } });
+    expect(await counts()).toEqual({ orders: 1, events: 1, outbox: 1, keys: 0, reserved: 3 });
+  });
+
+  it('records with each order what was available when it was granted', async () => {
+    await order(3);
+    await order(4);
+    expect(await app.dataSource.query('SELECT available_quantity AS available FROM orders ORDER BY created_at')).toEqual([
+      { available: 10 },
+      { available: 7 },
+    ]);
+  });
+
+  it.each([
+    ['more than there is', () => order(11), 'INSUFFICIENT_STOCK'],
+    ['an unknown product', () => order(1, undefined, 'X'), 'PRODUCT_NOT_FOUND'],
+  ])('refuses %s and leaves nothing behind', async (_, place, code) => {
+    await expect(place()).rejects.toMatchObject({ code });
+    expect(await counts()).toEqual({ orders: 0, events: 0, outbox: 0, keys: 0, reserved: 0 });
+  });
+
+  it('refuses orders at a disabled vendor', async () => {
+    await app.register({ vendorId: 'acme', baseUrl: vendor.baseUrl, enabled: false });
+    await expect(order(1)).rejects.toMatchObject({ code: 'VENDOR_DISABLED' });
+    expect(await counts()).toMatchObject({ orders: 0, reserved: 0 });
+  });
+
+  it('never grants more than there is, whoever asks at once', async () => {
+    const results = await Promise.allSettled(Array.from({ length: 60 }, (_, index) => order((index % 3) + 1)));
+    const granted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.order.quantity] : []));
+    const sum = granted.reduce((total, quantity) => total + quantity, 0);
+    expect(sum).toBe(10);
+    expect(await counts()).toMatchObject({ orders: granted.length, outbox: granted.length, reserved: 10 });
+  });
+
+  it('answers the first answer again to the same key and body', async () => {
+    const first = await order(2, 'key');
+    expect(await order(2, 'key')).toEqual({ order: first.order, replayed: true });
+    expect(await counts()).toMatchObject({ orders: 1, reserved: 2 });
+  });
+
+  it('remembers that stock was insufficient, and forgets other refusals', async () => {
+    await expect(order(11, 'key')).rejects.toMatchObject({ code: 'INSUFFICIENT_STOCK', headers: {} });
+    await expect(order(11, 'key')).rejects.toMatchObject({ headers: { 'idempotency-replayed': 'true' } });
+    await expect(order(1, 'other', 'X')).rejects.toMatchObject({ code: 'PRODUCT_NOT_FOUND' });
+    expect(await order(1, 'other')).toMatchObject({ replayed: false });
+  });
+
+  it('refuses a key that was used with another body, and lets another client use it', async () => {
+    await order(2, 'key');
+    await expect(order(3, 'key')).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+    expect(await order(3, 'key', 'A', 'another shop')).toMatchObject({ replayed: false });
+  });
+
+  it('gives one order to one key, however many ask at once', async () => {
+    const results = await Promise.allSettled(Array.from({ length: 20 }, () => order(1, 'key')));
+    const refusals = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code as string] : []));
+    expect(new Set(refusals)).toEqual(refusals.length > 0 ? new Set(['IDEMPOTENCY_IN_PROGRESS']) : new Set());
+    expect(await counts()).toMatchObject({ orders: 1, reserved: 1, keys: 1 });
+  });
+
+  it('is free to use a key again once it has expired', async () => {
+    const first = await order(1, 'key');
+    await app.dataSource.query(`UPDATE idempotency_keys SET expires_at = now() - interval '1 second'`);
+    expect((await order(1, 'key')).order.orderId).not.toBe(first.order.orderId);
+    await app.dataSource.query(`UPDATE idempotency_keys SET expires_at = now() - interval '1 second'`);
+    await app.context.get(KeyExpiry).runOnce();
+    expect(await counts()).toMatchObject({ keys: 0 });
+  });
+});
