@@ -37,6 +37,7 @@ export function brokerContract(open: (fixture: MessagingFixture) => Promise<Tran
   afterEach(async () => {
     await Promise.all(brokers.map((broker) => broker.stop(0)));
     await transport.remove();
+    fixture.expectNothingEscaped();
   });
 
   async function started(retryDelayMs = RETRY_DELAY_MS): Promise<Broker> {
@@ -108,6 +109,20 @@ export function brokerContract(open: (fixture: MessagingFixture) => Promise<Tran
       await fixture.send(Array<string>(40).fill('acme'));
       await eventually(() => inbox.done.length === 40);
       expect(inbox.atWorkMax).toBe(3);
+    });
+
+    it('leave what they have no hand free for to other workers', async () => {
+      const busy = await started();
+      const [inbox, other] = [new Inbox(), new Inbox()];
+      const release = signal();
+      await busy.consume('acme', 2, inbox.handlerUntil(release));
+      await fixture.send(Array<string>(10).fill('acme'));
+      await eventually(() => inbox.atWork === 2);
+      const idle = await started();
+      await idle.consume('acme', 1, other.handler);
+      await eventually(() => other.done.length === 8);
+      expect(inbox.started).toHaveLength(2);
+      release.resolve();
     });
 
     it('of a vendor that hangs delay no other vendor', async () => {

@@ -8,11 +8,14 @@ import type { Message, OutgoingMessage } from '../../../src/messaging/message';
 import { Outbox } from '../../../src/messaging/outbox';
 import { OutboxRepository } from '../../../src/messaging/outbox.repository';
 import { createDatabase } from '../../support/database';
+import { waitFor } from '../../support/wait';
 
 const DEADLINE_MS = 10_000;
-const POLL_MS = 5;
 
-/** An outbox in a database of its own, and messages to put into it. */
+/**
+ * An outbox in a database of its own, and messages to put into it. Watches for errors that nobody handles: each of them
+ * would have ended a real process.
+ */
 export class MessagingFixture {
   readonly repository = new OutboxRepository();
   readonly deadLetters = new DeadLetterRepository();
@@ -20,16 +23,25 @@ export class MessagingFixture {
   dataSource!: DataSource;
   url!: string;
   private drop!: () => Promise<void>;
+  private readonly escaped: unknown[] = [];
+  private readonly onEscape = (error: unknown) => this.escaped.push(error);
   private count = 0;
 
   async open(): Promise<void> {
     // What these suites provoke is logged as it should be; asserting it is the tests' part, reading it nobody's.
     if (!process.env.HOLDFAST_TEST_LOGS) Logger.overrideLogger(false);
+    process.on('unhandledRejection', this.onEscape).on('uncaughtException', this.onEscape);
     Object.assign(this, await createDatabase());
   }
 
   async close(): Promise<void> {
     await this.drop();
+    process.off('unhandledRejection', this.onEscape).off('uncaughtException', this.onEscape);
+  }
+
+  /** Called after each test. */
+  expectNothingEscaped(): void {
+    expect(this.escaped.splice(0)).toEqual([]);
   }
 
   /** Empties the tables; a broker of the test before no longer hears of what is sent. */
@@ -120,11 +132,7 @@ export function signal(): Signal {
   return { promise, resolve };
 }
 
-/** Asks again until the answer is yes; fails the test when it never is. */
-export async function eventually(question: () => boolean | Promise<boolean>, deadlineMs = DEADLINE_MS): Promise<void> {
-  const deadline = Date.now() + deadlineMs;
-  while (!(await question())) {
-    if (Date.now() > deadline) throw new Error(`Not within ${deadlineMs} ms: ${question.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
+/** Asks again until the answer is yes; fails the test, quoting the question, when it never is. */
+export function eventually(question: () => boolean | Promise<boolean>, withinMs = DEADLINE_MS): Promise<void> {
+  return waitFor(question, { withinMs, what: question.toString() });
 }

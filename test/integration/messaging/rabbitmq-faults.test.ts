@@ -18,9 +18,6 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
 
 (url ? describe : describe.skip)('the RabbitMQ broker', () => {
   const fixture = new MessagingFixture();
-  /** Whatever escapes would have ended a real process. */
-  const escaped: unknown[] = [];
-  const onEscape = (error: unknown) => escaped.push(error);
   let prefix: string;
   let topology: Topology;
   let wire: Wire;
@@ -29,14 +26,12 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
   let brokers: RabbitmqBroker[];
 
   beforeAll(async () => {
-    process.on('unhandledRejection', onEscape).on('uncaughtException', onEscape);
     await fixture.open();
     observer = await connect(url);
   });
   afterAll(async () => {
     await observer.close();
     await fixture.close();
-    process.off('unhandledRejection', onEscape).off('uncaughtException', onEscape);
   });
   beforeEach(async () => {
     await fixture.clear();
@@ -51,7 +46,7 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
     await Promise.all(brokers.map((broker) => broker.stop(0)));
     await wire.close();
     await removePrefix(url, prefix, VENDORS);
-    expect(escaped.splice(0)).toEqual([]);
+    fixture.expectNothingEscaped();
   });
 
   async function started(): Promise<RabbitmqBroker> {

@@ -28,7 +28,10 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
     broker = newBroker();
     inbox = new Inbox();
   });
-  afterEach(() => broker.stop(0));
+  afterEach(async () => {
+    await broker.stop(0);
+    fixture.expectNothingEscaped();
+  });
 
   function newBroker(): RabbitmqBroker {
     const { dataSource, outbox, repository } = fixture;
