@@ -3,7 +3,7 @@ import { chmod, chown, lstat, mkdir, mkdtemp, open, readFile, readdir, realpath 
 import { rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Account, canEnter, runAs } from './account';
-import { type Binaries } from './binaries';
+import type { Binaries } from './binaries';
 import { type DataDirectory, readPassword, writePassword } from './data-directory';
 import { EmbeddedPostgresError } from './embedded-postgres.errors';
 import { REFUGE, makeRefuge } from './refuge';

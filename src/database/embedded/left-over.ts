@@ -1,7 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Account, runAs } from './account';
-import { type Binaries } from './binaries';
+import type { Binaries } from './binaries';
 import { EmbeddedPostgresError } from './embedded-postgres.errors';
 import { commandLineOf, pidIsTaken } from './live-process';
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type Account, CHILD_ENVIRONMENT, credentialsOf } from './account';
 
 /**

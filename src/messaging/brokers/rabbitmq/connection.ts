@@ -114,12 +114,16 @@ export class RabbitConnection {
     destroySocket(this.connection, reason);
   }
 
+  /**
+   * Not golevelup's close(): that closes the channel first, for which a broker that blocks us never finds the time, and
+   * so would never come to forbidding the next connection.
+   */
   async close(): Promise<void> {
     if (!this.started) return;
     const connection = this.connection;
     this.started = false;
-    if (!(await settledWithin(CLOSE_DEADLINE_MS, this.amqp.close())))
-      destroySocket(connection, 'no answer to our goodbye');
+    if (await settledWithin(CLOSE_DEADLINE_MS, this.amqp.managedConnection.close())) return;
+    destroySocket(connection, 'no answer to our goodbye');
   }
 
   private get connection(): ChannelModel | undefined {

@@ -1,0 +1,8 @@
+import { Config } from './src/config/config';
+import { singleConnection } from './src/database/data-source';
+
+const { databaseUrl } = Config.read(process.env);
+if (databaseUrl === undefined) throw new Error('DATABASE_URL: the TypeORM command line needs a database of its own.');
+
+/** For the TypeORM command line alone; the platform migrates with `npm run migrate`. */
+export default singleConnection(databaseUrl);
