@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+// An image brings what is built, and nothing to build it from.
+if (!existsSync(join(root, 'src'))) process.exit(0);
 const stamp = join(root, 'dist', '.sources.sha256');
 
 function sourcesHash() {

@@ -8,7 +8,7 @@ export function configurationTable() {
   const rows = Object.values(settings).map((setting) => [
     `\`${setting.key}\``,
     setting.defaultText ?? `\`${setting.default}\``,
-    setting.meaning + (setting.secret ? ' Secret: never printed.' : ''),
+    setting.meaning + (setting.secret ? ' Secret: masked in messages.' : ''),
     setting.expected,
   ]);
   return page(

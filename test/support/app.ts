@@ -69,10 +69,10 @@ async function syncNow(context: INestApplicationContext, dataSource: DataSource,
 }
 
 async function takeMessages(dataSource: DataSource): Promise<Message[]> {
-  const [taken] = (await dataSource.query(
+  const [taken] = await dataSource.query<[(Message & { outbox_id: string })[], number]>(
     `DELETE FROM outbox RETURNING outbox_id, message_id AS "messageId", type, vendor_id AS "vendorId", subject, payload,
             traceparent, attempt`,
-  )) as [(Message & { outbox_id: string })[], number];
+  );
   return taken
     .toSorted((a, b) => Number(a.outbox_id) - Number(b.outbox_id))
     .map(({ messageId, type, vendorId, subject, payload, traceparent, attempt }) => ({

@@ -30,6 +30,8 @@ export const DATABASE_NAME = 'holdfast';
 
 /** Room for the replay of max_wal_size after a crash, on a slow disk. */
 const START_MS_MAX = 120_000;
+/** A passing trouble that does not pass is a trouble. */
+const TROUBLE_MS_MAX = 15_000;
 const READY_POLL_MS = 10;
 const RETRY_PAUSE_MS = 100;
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
@@ -68,7 +70,7 @@ const NOT_YET = ['ECONNREFUSED', 'ECONNRESET', '57P01', '57P03'];
 export async function runServer(order: ServerOrder): Promise<RunningServer> {
   const { cluster, binaries, account, logFile, onNotice } = order;
   const clearTheWay = (): Promise<number | undefined> => stopLeftOver(cluster.path, binaries, account);
-  const deadline = performance.now() + START_MS_MAX;
+  const patience = performance.now() + TROUBLE_MS_MAX;
   await cutLog(logFile);
   for (;;) {
     const stopped = await clearTheWay();
@@ -77,7 +79,7 @@ export async function runServer(order: ServerOrder): Promise<RunningServer> {
     const port = await freePort();
     const server = start(order, port);
     try {
-      if (await comesUp(server, port, cluster, deadline)) {
+      if (await comesUp(server, port, cluster)) {
         return { port, ended: server.ended, stop: () => server.stop().then(async () => void (await clearTheWay())) };
       }
     } catch (error) {
@@ -86,7 +88,7 @@ export async function runServer(order: ServerOrder): Promise<RunningServer> {
     }
     await server.stop();
     const complaint = await complaintIn(logFile, logStart);
-    if (!PASSING_TROUBLE.test(complaint) || performance.now() > deadline) throw startFailed(complaint, logFile);
+    if (!PASSING_TROUBLE.test(complaint) || performance.now() > patience) throw startFailed(complaint, logFile);
     await pause(RETRY_PAUSE_MS);
   }
 }
@@ -103,7 +105,8 @@ function start({ cluster, binaries, account, settings, logFile }: ServerOrder, p
 }
 
 /** False when it ended, or ran out of time, without having answered. */
-async function comesUp(server: WatchedServer, port: number, cluster: Cluster, deadline: number): Promise<boolean> {
+async function comesUp(server: WatchedServer, port: number, cluster: Cluster): Promise<boolean> {
+  const deadline = performance.now() + START_MS_MAX;
   while (!server.hasEnded() && performance.now() < deadline) {
     // Its own word first: another program's server may sit on that port, and would be sent our password's proof.
     if ((await listeningPort(cluster.path)) === port && (await answers(cluster, port))) return true;

@@ -257,6 +257,23 @@ describe('after a kill', () => {
     expect(await rows(next.url, 'select note from kept')).toEqual([{ note: 'committed before the kill' }]);
   });
 
+  it('waits for a busy backend that outlives its killed server', async () => {
+    const first = await start();
+    const busy = rows(
+      first.url,
+      `do $$ declare began timestamptz := clock_timestamp();
+       begin while clock_timestamp() < began + interval '1500 ms' loop end loop; end $$`,
+    ).catch(() => undefined);
+    const count = `select count(*)::int as busy from pg_stat_activity where query like 'do $$%'`;
+    await eventually(async () => (await rows(first.url, count))[0]!['busy'] === 1);
+    process.kill(serverOf(dataDir)!, 'SIGKILL');
+    await Promise.all([first.stop(), busy]);
+    const next = await start();
+
+    expect(await rows(next.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+    expect(readFileSync(join(dataDir, 'postgres.log'), 'utf8')).toContain('pre-existing shared memory block');
+  });
+
   it('starts when the pid of the dead server has gone to another process', async () => {
     await (await start()).stop();
     const cluster = join(dataDir, 'postgres');
