@@ -273,6 +273,8 @@ describe('dispatching an order', () => {
     const [message] = await app.takeMessages();
     await Promise.all(Array.from({ length: 5 }, () => app.context.get(Dispatch).dispatch(message!)));
     expect(vendor.purchases).toHaveLength(1);
+    // The others saw the claim, and asked nobody.
+    expect(vendor.lookUps).toEqual([]);
     await step();
     expect(vendor.purchases).toHaveLength(1);
   });
