@@ -28,7 +28,12 @@ export class ApiKeysController {
   @ApiOperation({ operationId: 'listApiKeys', summary: 'Keys in force, oldest first' })
   async list(@Query() { limit, cursor }: PageQuery): Promise<ApiKeyPageDto> {
     const [after] = cursor === undefined ? [] : decodeCursor(cursor, [(id) => UUID.test(id)]);
-    return page(await this.apiKeys.list(limit + 1, after), limit, (key) => key, ({ apiKeyId }) => [apiKeyId]);
+    return page(
+      await this.apiKeys.list(limit + 1, after),
+      limit,
+      (key) => key,
+      ({ apiKeyId }) => [apiKeyId],
+    );
   }
 
   @Delete(':apiKeyId')

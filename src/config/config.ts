@@ -58,7 +58,9 @@ export class Config {
     if (!set.has(settings.vendorAllowPrivate.key)) values.vendorAllowPrivate = env.NODE_ENV !== 'production';
     const config = new Config(values as Values, { set, startedByNpm: env.npm_lifecycle_event === 'start' });
     if (config.retryDelayMsMax < config.retryDelayMsBase) {
-      problems.push(`RETRY_DELAY_MS_MAX: expected at least RETRY_DELAY_MS_BASE (${config.retryDelayMsBase}), found ${config.retryDelayMsMax}`);
+      problems.push(
+        `RETRY_DELAY_MS_MAX: expected at least RETRY_DELAY_MS_BASE (${config.retryDelayMsBase}), found ${config.retryDelayMsMax}`,
+      );
     }
     if (problems.length > 0) throw new ConfigError(problems);
     return config;

@@ -6,14 +6,28 @@ const UNAVAILABLE = /^(08...|57P0.|53...|25006)$/;
 /** Serialisation failure, deadlock, lock not available: the same statement may succeed at once. */
 const CONFLICT = /^(40001|40P01|55P03)$/;
 const UNDEFINED_TABLE = '42P01';
-const SOCKET_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+const SOCKET_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+]);
 /** pg's words when no pooled connection became free within `DATABASE_POOL_WAIT_MS`. */
 const POOL_EXHAUSTED = /^timeout exceeded when trying to connect$/;
 /** Words of pg and TypeORM for a connection that is not there (any more); they carry no code. */
 const DISCONNECTED =
   /^Connection terminated|^Client has encountered a connection error|^Driver not Connected|^Cannot use a pool after|^Client was closed|^the database system is/;
 /** A backend that dies inside `transaction()` surfaces as one of these and hides its own code. */
-const DISCONNECTED_NAMES = new Set(['QueryRunnerAlreadyReleasedError', 'QueryRunnerProviderAlreadyReleasedError', 'DataSourceNotInitializedError', 'ConnectionNotFoundError', 'TransactionNotStartedError']);
+const DISCONNECTED_NAMES = new Set([
+  'QueryRunnerAlreadyReleasedError',
+  'QueryRunnerProviderAlreadyReleasedError',
+  'DataSourceNotInitializedError',
+  'ConnectionNotFoundError',
+  'TransactionNotStartedError',
+]);
 /** Causes are followed this deep. */
 const CAUSE_DEPTH_MAX = 6;
 

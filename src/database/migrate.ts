@@ -19,7 +19,10 @@ export async function migrate(dataSource: DataSource): Promise<string[]> {
 
 /** Names of the migrations this release has and the database has not. */
 export async function pendingMigrations(on: Connection): Promise<string[]> {
-  const [{ exists }] = await rows<{ exists: boolean }>(on, `SELECT to_regclass('migrations') IS NOT NULL AS exists`) as [{ exists: boolean }];
+  const [{ exists }] = (await rows<{ exists: boolean }>(
+    on,
+    `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
+  )) as [{ exists: boolean }];
   const applied = exists ? await rows<{ name: string }>(on, 'SELECT name FROM migrations') : [];
   const names = new Set(applied.map(({ name }) => name));
   return migrations.map(({ name }) => name).filter((name) => !names.has(name));

@@ -36,7 +36,10 @@ export function ApiProblems(...codes: ProblemCode[]): MethodDecorator & ClassDec
     const documented = descriptor?.value as { problems?: Set<ProblemCode> } | undefined;
     const all = new Set([...(documented?.problems ?? []), ...codes]);
     if (documented) documented.problems = all;
-    const decorate = applyDecorators(ApiExtraModels(ProblemSchema), ...[...byStatus(all)].map(([status, same]) => response(status, same)));
+    const decorate = applyDecorators(
+      ApiExtraModels(ProblemSchema),
+      ...[...byStatus(all)].map(([status, same]) => response(status, same)),
+    );
     decorate(target, key as string, descriptor as never);
   };
 }
@@ -58,7 +61,10 @@ function response(status: number, codes: ProblemCode[]): MethodDecorator & Class
       'application/problem+json': {
         schema: { $ref: getSchemaPath(ProblemSchema) },
         examples: Object.fromEntries(
-          codes.map((code) => [code, { value: problemOf(code, problemTypes[code].title, '0191f2a0-0000-7000-8000-000000000000') }]),
+          codes.map((code) => [
+            code,
+            { value: problemOf(code, problemTypes[code].title, '0191f2a0-0000-7000-8000-000000000000') },
+          ]),
         ),
       },
     },

@@ -44,5 +44,12 @@ export interface Problem {
 }
 
 export function problemOf(code: ProblemCode, detail: string, requestId: string, errors?: FieldError[]): Problem {
-  return { type: `urn:holdfast:problem:${code}`, ...problemTypes[code], detail, code, requestId, ...(errors && { errors }) };
+  return {
+    type: `urn:holdfast:problem:${code}`,
+    ...problemTypes[code],
+    detail,
+    code,
+    requestId,
+    ...(errors && { errors }),
+  };
 }

@@ -40,12 +40,15 @@ type Values = ReturnType<typeof parseCall>['values'];
 async function create(apiKeys: ApiKeys, { name, scopes, client, expires }: Values): Promise<void> {
   const wanted = (scopes ?? '').split(',').map((scope) => scope.trim());
   const unknown = wanted.filter((scope) => !SCOPES.includes(scope as Scope));
-  if (unknown.length > 0) throw new ValidationFailed([{ field: '--scopes', message: `must be some of ${SCOPES.join(', ')}` }]);
+  if (unknown.length > 0)
+    throw new ValidationFailed([{ field: '--scopes', message: `must be some of ${SCOPES.join(', ')}` }]);
   if (expires !== undefined && Number.isNaN(Date.parse(expires))) {
     throw new ValidationFailed([{ field: '--expires', message: 'must be a time such as 2030-01-31T12:00:00Z' }]);
   }
   const created = await apiKeys.create({ name: name!, client, scopes: wanted as Scope[], expiresAt: expires });
-  console.log(`${created.key}\n\nShown this once: ${created.name} (${created.apiKeyId}), scopes ${created.scopes.join(', ')}.`);
+  console.log(
+    `${created.key}\n\nShown this once: ${created.name} (${created.apiKeyId}), scopes ${created.scopes.join(', ')}.`,
+  );
 }
 
 function parseCall() {

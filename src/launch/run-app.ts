@@ -43,7 +43,9 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
 async function goToWork(app: NestFastifyApplication, mode: 'api' | 'worker' | 'all'): Promise<void> {
   await app.get(DatabaseConnector).connect();
   if (mode !== 'worker' && !(await app.get(ApiKeys).anyExists())) {
-    throw new StartError('ADMIN_API_KEY: required with DATABASE_URL while no API key exists; set it, or run npm run keys.');
+    throw new StartError(
+      'ADMIN_API_KEY: required with DATABASE_URL while no API key exists; set it, or run npm run keys.',
+    );
   }
   await app.get(Agents).start();
 }

@@ -3,7 +3,14 @@ import { LoggerModule } from 'nestjs-pino';
 import { Config } from '../config/config';
 
 /** Never logged, wherever they stand in a logged object. */
-const SECRETS = ['req.headers.authorization', 'req.headers.cookie', '*.authorization', '*.password', '*.key', '*.token'];
+const SECRETS = [
+  'req.headers.authorization',
+  'req.headers.cookie',
+  '*.authorization',
+  '*.password',
+  '*.key',
+  '*.token',
+];
 
 /** Structured logs: JSON lines, or readable ones where standard output is a terminal. */
 @Module({

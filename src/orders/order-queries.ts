@@ -37,7 +37,9 @@ export class OrderQueries {
   /** Throws `OrderNotFound`. */
   async get(orderId: string): Promise<Order> {
     const found = UUID.test(orderId)
-      ? await row<OrderRow>(this.dataSource.manager, `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = $1`, [orderId])
+      ? await row<OrderRow>(this.dataSource.manager, `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = $1`, [
+          orderId,
+        ])
       : undefined;
     if (!found) throw new OrderNotFound(orderId);
     return orderOf(found);
@@ -70,12 +72,15 @@ function conditionsOf(filter: OrderFilter): { conditions: string[]; values: unkn
   if (filter.status !== undefined) conditions.push(`status = ${placeholder(filter.status)}::order_status`);
   if (filter.vendorId !== undefined) conditions.push(`vendor_id = ${placeholder(filter.vendorId)}`);
   if (filter.productId !== undefined) conditions.push(`product_id = ${placeholder(filter.productId)}`);
-  if (filter.needsAttention !== undefined) conditions.push(filter.needsAttention ? 'needs_attention' : 'NOT needs_attention');
+  if (filter.needsAttention !== undefined)
+    conditions.push(filter.needsAttention ? 'needs_attention' : 'NOT needs_attention');
   if (filter.createdAfter !== undefined) conditions.push(`created_at >= ${placeholder(filter.createdAfter)}`);
   if (filter.createdBefore !== undefined) conditions.push(`created_at < ${placeholder(filter.createdBefore)}`);
   if (filter.after !== undefined) {
     const [createdAt, orderId] = filter.after;
-    conditions.push(`(created_at, order_id) < (${placeholder(createdAt)}::timestamptz, ${placeholder(orderId)}::varchar)`);
+    conditions.push(
+      `(created_at, order_id) < (${placeholder(createdAt)}::timestamptz, ${placeholder(orderId)}::varchar)`,
+    );
   }
   return { conditions, values };
 }

@@ -14,7 +14,12 @@ export const ORDER_STATUSES: readonly OrderStatus[] = ['pending', 'completed', '
 /** Every step an order may take. `docs/order-lifecycle.md` is drawn from this table. */
 export const orderSteps: readonly { from: OrderStatus; to: OrderStatus; when: string; hold: HoldState }[] = [
   { from: 'pending', to: 'completed', when: 'the vendor accepted it', hold: 'acknowledged' },
-  { from: 'pending', to: 'completed', when: 'the vendor accepted it, and an applied listing contains it', hold: 'settled' },
+  {
+    from: 'pending',
+    to: 'completed',
+    when: 'the vendor accepted it, and an applied listing contains it',
+    hold: 'settled',
+  },
   { from: 'pending', to: 'failed', when: 'the vendor refused it for good', hold: 'released' },
 ];
 

@@ -35,8 +35,14 @@ export class OrderRepository {
                            available_quantity, client)
        VALUES ($1, $2, $3, $4::integer, $5::numeric, $5::numeric * $4::integer, $6, $7, $8) RETURNING ${ORDER_COLUMNS}`,
       [
-        order.orderId, order.vendorId, order.productId, order.quantity, order.unitPrice, order.currency,
-        order.availableQuantity, order.client,
+        order.orderId,
+        order.vendorId,
+        order.productId,
+        order.quantity,
+        order.unitPrice,
+        order.currency,
+        order.availableQuantity,
+        order.client,
       ],
     );
     return orderOf(inserted!);

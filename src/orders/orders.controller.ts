@@ -25,8 +25,15 @@ export class OrdersController {
   @Post()
   @RequiresScope('orders:write')
   @ApiProblems(
-    'MALFORMED_JSON', 'VALIDATION_FAILED', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'PRODUCT_NOT_FOUND',
-    'INSUFFICIENT_STOCK', 'VENDOR_DISABLED', 'IDEMPOTENCY_IN_PROGRESS', 'IDEMPOTENCY_KEY_REUSED',
+    'MALFORMED_JSON',
+    'VALIDATION_FAILED',
+    'BODY_TOO_LARGE',
+    'UNSUPPORTED_MEDIA_TYPE',
+    'PRODUCT_NOT_FOUND',
+    'INSUFFICIENT_STOCK',
+    'VENDOR_DISABLED',
+    'IDEMPOTENCY_IN_PROGRESS',
+    'IDEMPOTENCY_KEY_REUSED',
   )
   @ApiOperation({
     operationId: 'placeOrder',
@@ -38,7 +45,7 @@ export class OrdersController {
   @ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: '1 to 255 printable characters; belongs to the API key\'s client',
+    description: "1 to 255 printable characters; belongs to the API key's client",
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   })
   @ApiCreatedResponse({
@@ -73,8 +80,17 @@ export class OrdersController {
   @ApiOperation({ operationId: 'listOrders', summary: 'Orders, newest first' })
   async list(@Query() { limit, cursor, ...filter }: OrderQuery): Promise<OrderPageDto> {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, [isTimestampText, (id) => UUID.test(id)]);
-    const found = await this.queries.list({ ...filter, after: after as [string, string] | undefined, limit: limit + 1 });
-    return page(found, limit, ({ order }) => order, ({ sortKey }) => sortKey);
+    const found = await this.queries.list({
+      ...filter,
+      after: after as [string, string] | undefined,
+      limit: limit + 1,
+    });
+    return page(
+      found,
+      limit,
+      ({ order }) => order,
+      ({ sortKey }) => sortKey,
+    );
   }
 
   @Get(':orderId')

@@ -19,7 +19,9 @@ export class InsufficientStock extends Refusal {
     readonly available: number,
   ) {
     super(`${requested} of ${productId} were asked for, ${available} can be sold.`);
-    this.errors = [{ field: 'quantity', message: `must not be more than ${available}`, productId, requested, available }];
+    this.errors = [
+      { field: 'quantity', message: `must not be more than ${available}`, productId, requested, available },
+    ];
   }
 }
 

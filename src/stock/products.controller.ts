@@ -19,8 +19,17 @@ export class ProductsController {
   @ApiOperation({ operationId: 'listProducts', summary: 'Products by vendor and SKU' })
   async list(@Query() { limit, cursor, ...filter }: ProductQuery): Promise<ProductPageDto> {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, [(id) => VENDOR_ID.test(id), isProductId]);
-    const found = await this.products.list({ ...filter, after: after as [string, string] | undefined, limit: limit + 1 });
-    return page(found, limit, (product) => product, ({ vendorId, productId }) => [vendorId, productId]);
+    const found = await this.products.list({
+      ...filter,
+      after: after as [string, string] | undefined,
+      limit: limit + 1,
+    });
+    return page(
+      found,
+      limit,
+      (product) => product,
+      ({ vendorId, productId }) => [vendorId, productId],
+    );
   }
 
   @Get(':productId')

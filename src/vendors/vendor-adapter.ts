@@ -74,11 +74,7 @@ export type PurchaseAnswer = Accepted | Refused | Unknown | NotSent;
 
 /** `pending`: known and not decided. `not_found`: not in the books at this moment, which alone proves nothing. */
 export type LookUpAnswer =
-  | Accepted
-  | Refused
-  | Unknown
-  | { outcome: 'pending'; detail: string }
-  | { outcome: 'not_found' };
+  Accepted | Refused | Unknown | { outcome: 'pending'; detail: string } | { outcome: 'not_found' };
 
 /** A call that gave nothing usable. The message says what and where, without secrets. */
 export class VendorCallFailed extends Error {}

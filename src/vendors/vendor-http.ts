@@ -8,7 +8,12 @@ import type { Vendor } from './vendor';
 /** Connections beside the ones orders may use: look-ups and the stock poll. */
 const SPARE_CONNECTIONS = 2;
 const ERROR_CODES_NOT_SENT = new Set([
-  'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
 export interface VendorRequest {

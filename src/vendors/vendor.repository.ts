@@ -44,8 +44,16 @@ export class VendorRepository {
          updated_at = now(), sync_due_at = LEAST(vendors.sync_due_at, now())
        RETURNING xmax = 0 AS created`,
       [
-        vendor.vendorId, vendor.name, vendor.kind, vendor.baseUrl, vendor.enabled, vendor.syncIntervalMs,
-        vendor.maxConcurrentOrders, vendor.credentialEnv, vendor.clockMarginMs, vendor.consistencyLagMs,
+        vendor.vendorId,
+        vendor.name,
+        vendor.kind,
+        vendor.baseUrl,
+        vendor.enabled,
+        vendor.syncIntervalMs,
+        vendor.maxConcurrentOrders,
+        vendor.credentialEnv,
+        vendor.clockMarginMs,
+        vendor.consistencyLagMs,
         vendor.deliveryAttemptsMax,
       ],
     ))!;

@@ -21,7 +21,12 @@ export class VendorsController {
   async list(@Query() { limit, cursor }: PageQuery): Promise<VendorPageDto> {
     const [after] = cursor === undefined ? [] : decodeCursor(cursor, [(id) => VENDOR_ID.test(id)]);
     const found = await this.registry.page({ limit: limit + 1, after });
-    return page(found, limit, (vendor) => vendor, ({ vendorId }) => [vendorId]);
+    return page(
+      found,
+      limit,
+      (vendor) => vendor,
+      ({ vendorId }) => [vendorId],
+    );
   }
 
   @Get(':vendorId')

@@ -1,8 +1,6 @@
 import { execFileSync, execSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ApiClient } from '../support/client';
+import { newDataDir, removeDataDir } from '../support/data-dir';
 import { type AppProcess, freePort, startProcess } from '../support/processes';
 import { waitFor } from '../support/wait';
 
@@ -15,7 +13,7 @@ describe('npm start, on a machine with nothing but Node', () => {
   afterEach(async () => {
     for (const app of started.splice(0)) await app.kill();
     // The embedded server follows its owner within two seconds; its directory is removed once it is gone.
-    for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+    directories.splice(0).forEach(removeDataDir);
   });
 
   async function startDemo(dataDir: string, port: string): Promise<AppProcess & { welcome: Welcome }> {
@@ -30,14 +28,14 @@ describe('npm start, on a machine with nothing but Node', () => {
     return Object.assign(app, { welcome: welcomeIn(app.output()) });
   }
 
-  function newDataDir(): string {
-    const directory = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
+  function keptDataDir(): string {
+    const directory = newDataDir();
     directories.push(directory);
     return directory;
   }
 
   it('prints a curl that places an order as pasted, which stands once in the vendor’s books within two seconds', async () => {
-    const app = await startDemo(newDataDir(), String(await freePort()));
+    const app = await startDemo(keptDataDir(), String(await freePort()));
     const order = JSON.parse(execSync(app.welcome.curl, { encoding: 'utf8' })) as { orderId: string };
     const api = new ApiClient(app.url, app.welcome.apiKey);
     await waitFor(async () => (await api.get(`/v1/orders/${order.orderId}`)).body.status === 'completed', {
@@ -48,9 +46,9 @@ describe('npm start, on a machine with nothing but Node', () => {
   });
 
   it('stops cleanly on SIGTERM, and finds everything again', async () => {
-    const dataDir = newDataDir();
+    const dataDir = keptDataDir();
     const first = await startDemo(dataDir, String(await freePort()));
-    const { orderId } = (JSON.parse(execSync(first.welcome.curl, { encoding: 'utf8' }))) as { orderId: string };
+    const { orderId } = JSON.parse(execSync(first.welcome.curl, { encoding: 'utf8' })) as { orderId: string };
     expect(await first.stop()).toBe(0);
     const second = await startDemo(dataDir, String(await freePort()));
     expect(second.welcome.apiKey).toBe(first.welcome.apiKey);
@@ -62,7 +60,7 @@ describe('npm start, on a machine with nothing but Node', () => {
   });
 
   it('refuses a second process on the same data, naming the first one and its address', async () => {
-    const dataDir = newDataDir();
+    const dataDir = keptDataDir();
     const first = await startDemo(dataDir, String(await freePort()));
     const second = await startProcess('all', { HOLDFAST_DATA_DIR: dataDir, PORT: String(await freePort()) });
     started.push(second);
@@ -73,20 +71,25 @@ describe('npm start, on a machine with nothing but Node', () => {
   });
 
   it('lets commands, and an API process, attach to the running database', async () => {
-    const dataDir = newDataDir();
+    const dataDir = keptDataDir();
     const first = await startDemo(dataDir, String(await freePort()));
     const env = { ...process.env, HOLDFAST_DATA_DIR: dataDir, DATABASE_URL: '' };
-    expect(execFileSync(process.execPath, ['dist/launch/migrate.command.js'], { env, encoding: 'utf8' })).toBe('Nothing to migrate.\n');
+    expect(execFileSync(process.execPath, ['dist/launch/migrate.command.js'], { env, encoding: 'utf8' })).toBe(
+      'Nothing to migrate.\n',
+    );
     const api = await startProcess('api', { HOLDFAST_DATA_DIR: dataDir, PORT: String(await freePort()) });
     started.push(api);
-    await waitFor(async () => (await fetch(`${api.url}/health/ready`)).ok, { withinMs: 10_000, what: 'the API to be ready' });
+    await waitFor(async () => (await fetch(`${api.url}/health/ready`)).ok, {
+      withinMs: 10_000,
+      what: 'the API to be ready',
+    });
     const listed = await new ApiClient(api.url, first.welcome.apiKey).get('/v1/products?limit=1');
     expect(listed.status).toBe(200);
     expect(listed.body.items).toHaveLength(1);
   });
 
   it('completes all of 50 orders that were pending at kill -9, each bought once', async () => {
-    const dataDir = newDataDir();
+    const dataDir = keptDataDir();
     const port = String(await freePort());
     const first = await startDemo(dataDir, port);
     const api = new ApiClient(first.url, first.welcome.apiKey);
@@ -104,11 +107,13 @@ describe('npm start, on a machine with nothing but Node', () => {
 
     const second = await startDemo(dataDir, port);
     const again = new ApiClient(second.url, second.welcome.apiKey);
-    await waitFor(
-      async () => (await again.get('/v1/orders?status=completed&limit=200')).body.items.length === 50,
-      { withinMs: 50_000, what: 'all 50 orders to complete' },
+    await waitFor(async () => (await again.get('/v1/orders?status=completed&limit=200')).body.items.length === 50, {
+      withinMs: 50_000,
+      what: 'all 50 orders to complete',
+    });
+    expect((await purchases(second.welcome.ledgerUrl)).toSorted()).toEqual(
+      placed.map(({ body }) => body.orderId as string).toSorted(),
     );
-    expect((await purchases(second.welcome.ledgerUrl)).toSorted()).toEqual(placed.map(({ body }) => body.orderId as string).toSorted());
   });
 });
 

@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
 import { singleConnection } from '../../src/database/data-source';
 import { type EmbeddedServer, startEmbedded } from '../../src/database/embedded/embedded-postgres';
 import { migrate } from '../../src/database/migrate';
 import { createDatabase, type TestDatabase } from '../support/database';
+import { newDataDir, removeDataDir } from '../support/data-dir';
 import { completed, type Installation, install, STOCK } from '../support/installation';
 import { ready } from '../support/processes';
 import { TcpProxy } from '../support/proxy';
@@ -80,7 +78,7 @@ describe.each(transports)('api, worker and vendor as processes of their own, ove
     let installation: Installation;
 
     beforeEach(async () => {
-      dataDir = mkdtempSync(join(tmpdir(), 'holdfast-restart-'));
+      dataDir = newDataDir();
       server = await startEmbedded({ dataDir });
       proxy = await TcpProxy.listen();
       proxy.forwardTo(Number(new URL(server.url).port));
@@ -93,7 +91,7 @@ describe.each(transports)('api, worker and vendor as processes of their own, ove
       await installation.stop();
       await proxy.close();
       await server.stop();
-      rmSync(dataDir, { recursive: true, force: true });
+      removeDataDir(dataDir);
       if (env?.['RABBITMQ_URL']) await removePrefix(env['RABBITMQ_URL'], env['RABBITMQ_PREFIX']!, ['acme']);
     });
 

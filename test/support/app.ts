@@ -76,6 +76,12 @@ async function takeMessages(dataSource: DataSource): Promise<Message[]> {
   return taken
     .toSorted((a, b) => Number(a.outbox_id) - Number(b.outbox_id))
     .map(({ messageId, type, vendorId, subject, payload, traceparent, attempt }) => ({
-      messageId, type, vendorId, subject, payload, traceparent, attempt,
+      messageId,
+      type,
+      vendorId,
+      subject,
+      payload,
+      traceparent,
+      attempt,
     }));
 }

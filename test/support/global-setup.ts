@@ -1,12 +1,10 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { dataSourceOptions, singleConnection } from '../../src/database/data-source';
 import { startEmbedded } from '../../src/database/embedded/embedded-postgres';
 import { migrate } from '../../src/database/migrate';
 import { TEMPLATE_DATABASE, urlOfDatabase } from './database';
+import { newDataDir, removeDataDir } from './data-dir';
 import { findBroker } from './rabbitmq';
 
 /** Speed, not durability: the data is thrown away. */
@@ -14,7 +12,7 @@ const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'o
 
 /** One PostgreSQL of our own for the whole run, with a migrated template that tests clone; and a broker, if there is one. */
 export default async function globalSetup(): Promise<void> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
+  const dataDir = newDataDir();
   const server = await startEmbedded({ dataDir, settings });
   process.env['HOLDFAST_TEST_DATABASE_URL'] = server.url;
   await makeTemplate(server.url);
@@ -28,7 +26,7 @@ export default async function globalSetup(): Promise<void> {
   (globalThis as { stopTestServers?: () => Promise<void> }).stopTestServers = async () => {
     await broker?.stop?.();
     await server.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    removeDataDir(dataDir);
   };
 }
 

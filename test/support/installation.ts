@@ -17,14 +17,23 @@ export interface Installation {
   stop(): Promise<void>;
 }
 
-export async function install(databaseUrl: string, env: Record<string, string>, syncIntervalMs: number): Promise<Installation> {
+export async function install(
+  databaseUrl: string,
+  env: Record<string, string>,
+  syncIntervalMs: number,
+): Promise<Installation> {
   const common = { DATABASE_URL: databaseUrl, ADMIN_API_KEY, RETRY_DELAY_MS_MAX: '2000', LOG_LEVEL: 'warn', ...env };
   const vendor = await startVendor('acme', catalogueOf(20, STOCK));
   const api = await startProcess('api', { ...common, PORT: String(await freePort()) });
   const worker = await startProcess('worker', { ...common, WORKER_PORT: String(await freePort()) });
   const client = new ApiClient(api.url, ADMIN_API_KEY);
   await Promise.all([ready(api), ready(worker)]);
-  const registered = await client.put('/v1/vendors/acme', { name: 'Acme', kind: 'rest', baseUrl: vendor.baseUrl, syncIntervalMs });
+  const registered = await client.put('/v1/vendors/acme', {
+    name: 'Acme',
+    kind: 'rest',
+    baseUrl: vendor.baseUrl,
+    syncIntervalMs,
+  });
   expect(registered.status).toBe(201);
   await waitFor(async () => (await client.get('/v1/products/acme:A-1')).body.stockQuantity === STOCK, {
     withinMs: 10_000,

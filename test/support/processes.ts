@@ -24,7 +24,11 @@ export interface AppProcess {
 const CLEAN = ['DATABASE_URL', 'RABBITMQ_URL', 'ADMIN_API_KEY', 'NODE_ENV', 'PORT', 'npm_lifecycle_event'];
 
 /** Starts a built app process and waits until it answers, or has ended. */
-export async function startProcess(mode: string, env: Record<string, string>, flags: string[] = []): Promise<AppProcess> {
+export async function startProcess(
+  mode: string,
+  env: Record<string, string>,
+  flags: string[] = [],
+): Promise<AppProcess> {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !CLEAN.includes(key)));
   const child = spawn(process.execPath, [join(ROOT, 'dist', 'main.js'), `--mode=${mode}`, ...flags], {
     cwd: ROOT,

@@ -39,8 +39,11 @@ for (const [kind, { ran, skipped }] of [...suites].sort()) {
   console.log(`${kind}: ${ran} suites ran${skipped.length === 0 ? '' : `, skipped: ${skipped.join(', ')}`}`);
 }
 const { numPassedTests, numFailedTests, numPendingTests, numFailedTestSuites } = results;
-const unstarted = results.testResults.filter((suite) => suite.status === 'failed' && suite.assertionResults.length === 0);
-if (numPendingTests > 0) console.log('Skipped: no RabbitMQ was found (RABBITMQ_URL, 127.0.0.1:5672, or an installed rabbitmq-server).');
+const unstarted = results.testResults.filter(
+  (suite) => suite.status === 'failed' && suite.assertionResults.length === 0,
+);
+if (numPendingTests > 0)
+  console.log('Skipped: no RabbitMQ was found (RABBITMQ_URL, 127.0.0.1:5672, or an installed rabbitmq-server).');
 for (const { name } of unstarted) console.log(`did not start: ${relative(root, name)}`);
 const failed = numFailedTests + unstarted.length;
 console.log(`${numPassedTests} passed, ${failed} failed${numPendingTests === 0 ? '' : `, ${numPendingTests} skipped`}`);

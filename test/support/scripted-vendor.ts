@@ -3,11 +3,13 @@ import { once } from 'node:events';
 
 /** An answer, or how the connection ends without one. */
 export type ScriptedAnswer =
-  | { status: number; body?: unknown; headers?: Record<string, string> }
-  | 'drop'
-  | { hang: Promise<void> };
+  { status: number; body?: unknown; headers?: Record<string, string> } | 'drop' | { hang: Promise<void> };
 
-type Handler = (request: { path: string; body: unknown; headers: IncomingMessage['headers'] }) => ScriptedAnswer | Promise<ScriptedAnswer>;
+type Handler = (request: {
+  path: string;
+  body: unknown;
+  headers: IncomingMessage['headers'];
+}) => ScriptedAnswer | Promise<ScriptedAnswer>;
 
 /**
  * A vendor that says exactly what a test tells it to, for traps a well-behaved simulator does not lay: any time, any
@@ -38,7 +40,12 @@ export class ScriptedVendor {
 
   /** One complete listing on one page. Quantities by SKU. */
   lists(asOf: string, quantities: Record<string, number>): void {
-    const items = Object.entries(quantities).map(([sku, quantity]) => ({ sku, name: `Article ${sku}`, quantity, price: '10.00' }));
+    const items = Object.entries(quantities).map(([sku, quantity]) => ({
+      sku,
+      name: `Article ${sku}`,
+      quantity,
+      price: '10.00',
+    }));
     this.listing = [{ asOf, items }];
   }
 

@@ -64,14 +64,17 @@ describe('configuration', () => {
 describe('time budgets', () => {
   const values = [50, 1000, 10_000, 600_000];
 
-  it.each(values)('contain each other for VENDOR_TIMEOUT_MS=%i: request > call > headers > connect', (vendorTimeoutMs) => {
-    const budgets = timeBudgets(vendorTimeoutMs);
-    expect(budgets.httpRequestMs).toBeGreaterThan(budgets.vendorTotalMs);
-    expect(budgets.vendorTotalMs).toBeGreaterThan(budgets.vendorHeadersMs);
-    expect(budgets.vendorHeadersMs).toBeGreaterThan(budgets.vendorConnectMs);
-    expect(budgets.claimLeaseMs).toBeGreaterThan(budgets.vendorTotalMs * 1.5);
-    expect(budgets.shutdownGraceMs).toBeGreaterThan(budgets.vendorTotalMs);
-  });
+  it.each(values)(
+    'contain each other for VENDOR_TIMEOUT_MS=%i: request > call > headers > connect',
+    (vendorTimeoutMs) => {
+      const budgets = timeBudgets(vendorTimeoutMs);
+      expect(budgets.httpRequestMs).toBeGreaterThan(budgets.vendorTotalMs);
+      expect(budgets.vendorTotalMs).toBeGreaterThan(budgets.vendorHeadersMs);
+      expect(budgets.vendorHeadersMs).toBeGreaterThan(budgets.vendorConnectMs);
+      expect(budgets.claimLeaseMs).toBeGreaterThan(budgets.vendorTotalMs * 1.5);
+      expect(budgets.shutdownGraceMs).toBeGreaterThan(budgets.vendorTotalMs);
+    },
+  );
 
   it('fit into a timer', () => {
     expect(settings.vendorTimeoutMs.parse('600001')).toBeUndefined();

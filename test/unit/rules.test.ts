@@ -29,12 +29,21 @@ describe('a cursor', () => {
     expect(decodeCursor(encodeCursor(key), [isTimestampText, () => true])).toEqual(key);
   });
 
-  it.each(['', 'rubbish', encodeCursor(['one']), encodeCursor(['2030-99-31T12:00:00.123456Z', 'id'])])('refuses %j', (cursor) => {
-    expect(() => decodeCursor(cursor, [isTimestampText, () => true])).toThrow(InvalidCursor);
-  });
+  it.each(['', 'rubbish', encodeCursor(['one']), encodeCursor(['2030-99-31T12:00:00.123456Z', 'id'])])(
+    'refuses %j',
+    (cursor) => {
+      expect(() => decodeCursor(cursor, [isTimestampText, () => true])).toThrow(InvalidCursor);
+    },
+  );
 
   it('is there when there is more, and null at the end', () => {
-    const paged = (found: number[]) => page(found, 2, (item) => item, (item) => [String(item)]);
+    const paged = (found: number[]) =>
+      page(
+        found,
+        2,
+        (item) => item,
+        (item) => [String(item)],
+      );
     expect(paged([1, 2, 3])).toEqual({ items: [1, 2], nextCursor: encodeCursor(['2']) });
     expect(paged([1, 2])).toEqual({ items: [1, 2], nextCursor: null });
     expect(paged([])).toEqual({ items: [], nextCursor: null });
@@ -52,7 +61,12 @@ describe('backoff', () => {
 describe('the clock of a listing', () => {
   const polledAt = new Date('2030-01-01T12:00:00Z');
   const clock = (asOf: string, fullAsOf: string | null, clockOffsetMs: number | null) =>
-    clockProblem({ asOf: new Date(asOf), polledAt, fullAsOf: fullAsOf === null ? null : new Date(fullAsOf), clockOffsetMs });
+    clockProblem({
+      asOf: new Date(asOf),
+      polledAt,
+      fullAsOf: fullAsOf === null ? null : new Date(fullAsOf),
+      clockOffsetMs,
+    });
 
   it.each([
     ['the first listing, whatever its time', '2035-01-01T00:00:00Z', null, null],
@@ -97,9 +111,12 @@ describe('a listed price', () => {
     expect(checkRow({ sku: 'A', name: 'A', quantity: 1, price })).toMatchObject({ price: text });
   });
 
-  it.each(['1.999', '-1', '1e3', '10000000000', '', 'free', null, 0.1 + 0.2, 1e21, Number.NaN])('%j is rejected', (price) => {
-    expect(checkRow({ sku: 'A', name: 'A', quantity: 1, price })).toHaveProperty('rejected');
-  });
+  it.each(['1.999', '-1', '1e3', '10000000000', '', 'free', null, 0.1 + 0.2, 1e21, Number.NaN])(
+    '%j is rejected',
+    (price) => {
+      expect(checkRow({ sku: 'A', name: 'A', quantity: 1, price })).toHaveProperty('rejected');
+    },
+  );
 });
 
 describe('the lifecycle', () => {
@@ -109,14 +126,28 @@ describe('the lifecycle', () => {
   });
 
   it('counts a hold until it is settled or released', () => {
-    expect((['held', 'acknowledged', 'settled', 'released'] as const).filter(isCounted)).toEqual(['held', 'acknowledged']);
+    expect((['held', 'acknowledged', 'settled', 'released'] as const).filter(isCounted)).toEqual([
+      'held',
+      'acknowledged',
+    ]);
   });
 });
 
 describe('private addresses', () => {
-  it.each(['127.0.0.1', '10.1.2.3', '192.168.1.1', '172.31.0.1', '169.254.169.254', '0.0.0.0', '[::1]', '::1', 'fd00::1', 'fe80::1', '::ffff:127.0.0.1', '::ffff:7f00:1'])(
-    '%s is one', (address) => expect(isPrivateAddress(address)).toBe(true),
-  );
+  it.each([
+    '127.0.0.1',
+    '10.1.2.3',
+    '192.168.1.1',
+    '172.31.0.1',
+    '169.254.169.254',
+    '0.0.0.0',
+    '[::1]',
+    '::1',
+    'fd00::1',
+    'fe80::1',
+    '::ffff:127.0.0.1',
+    '::ffff:7f00:1',
+  ])('%s is one', (address) => expect(isPrivateAddress(address)).toBe(true));
   it.each(['8.8.8.8', '172.32.0.1', '2606:4700::1111', 'example.com'])('%s is none', (address) =>
     expect(isPrivateAddress(address)).toBe(false),
   );

@@ -6,7 +6,8 @@ const PRODUCT_PARTITIONS = 16;
 /** The schema of the first release. Later migrations only add. */
 export class InitialSchema1764000000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    for (const statement of [...vendors, ...products(), ...orders, ...messaging, ...auth]) await runner.query(statement);
+    for (const statement of [...vendors, ...products(), ...orders, ...messaging, ...auth])
+      await runner.query(statement);
   }
 
   async down(runner: QueryRunner): Promise<void> {

@@ -59,8 +59,10 @@ export class AttemptRepository {
 
   /** It is certain now what every attempt of the order did. */
   async closeAll(tx: Transaction, orderId: string): Promise<void> {
-    await rows(tx, 'UPDATE dispatch_attempts SET closed_at = clock_timestamp() WHERE order_id = $1 AND closed_at IS NULL', [
-      orderId,
-    ]);
+    await rows(
+      tx,
+      'UPDATE dispatch_attempts SET closed_at = clock_timestamp() WHERE order_id = $1 AND closed_at IS NULL',
+      [orderId],
+    );
   }
 }

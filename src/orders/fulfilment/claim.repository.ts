@@ -17,7 +17,13 @@ export interface Claim {
 export class ClaimRepository {
   /** Claims a pending order that nobody else has claimed and no operator is asked about. */
   async take(tx: Transaction, orderId: string, leaseMs: number): Promise<Claim | undefined> {
-    const taken = await row<{ vendor_id: string; product_id: string; quantity: number; age_ms: number; claim_token: string }>(
+    const taken = await row<{
+      vendor_id: string;
+      product_id: string;
+      quantity: number;
+      age_ms: number;
+      claim_token: string;
+    }>(
       tx,
       `UPDATE orders SET claim_token = nextval('fencing_tokens'),
               claimed_until = clock_timestamp() + $2::integer * interval '1 ms'

@@ -67,7 +67,13 @@ export class Outcome {
   }
 
   /** Not decided yet: the message comes again after the delay. */
-  async putOff(claim: Claim, message: Message, call: UndecidedCall | undefined, event: [OrderEventType, string], delayMs: number): Promise<void> {
+  async putOff(
+    claim: Claim,
+    message: Message,
+    call: UndecidedCall | undefined,
+    event: [OrderEventType, string],
+    delayMs: number,
+  ): Promise<void> {
     await this.whileClaimed(claim, call, async (tx) => {
       await this.events.add(tx, claim.orderId, ...event);
       await this.outbox.enqueue(tx, [nextOf(message, delayMs)]);

@@ -36,7 +36,10 @@ export class IdempotencyRepository {
     return locked;
   }
 
-  async find(tx: Transaction, { client, route, key }: IdempotencyKey): Promise<(StoredAnswer & { fingerprint: Buffer }) | undefined> {
+  async find(
+    tx: Transaction,
+    { client, route, key }: IdempotencyKey,
+  ): Promise<(StoredAnswer & { fingerprint: Buffer }) | undefined> {
     return row<StoredAnswer & { fingerprint: Buffer }>(
       tx,
       `SELECT status, answer, fingerprint FROM idempotency_keys

@@ -27,7 +27,11 @@ export class StagingRepository {
   }
 
   /** `known`: listed products; `missing`: those of them that the staged listing lacks. */
-  async count(on: Connection, syncRunId: string, vendorId: string): Promise<{ staged: number; known: number; missing: number }> {
+  async count(
+    on: Connection,
+    syncRunId: string,
+    vendorId: string,
+  ): Promise<{ staged: number; known: number; missing: number }> {
     return (await row<{ staged: number; known: number; missing: number }>(
       on,
       `SELECT (SELECT count(*)::integer FROM stock_staging WHERE sync_run_id = $1) AS staged,

@@ -53,8 +53,15 @@ export class SyncRunRepository {
               missing = $7, rejected = $8, error = $9
        WHERE sync_run_id = $1 AND status = 'running'`,
       [
-        syncRunId, result.status, result.asOf, result.seen, result.changed, result.unchanged, result.missing,
-        result.rejected, result.error?.slice(0, ERROR_LENGTH_MAX) ?? null,
+        syncRunId,
+        result.status,
+        result.asOf,
+        result.seen,
+        result.changed,
+        result.unchanged,
+        result.missing,
+        result.rejected,
+        result.error?.slice(0, ERROR_LENGTH_MAX) ?? null,
       ],
     );
   }

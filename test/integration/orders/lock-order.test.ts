@@ -50,11 +50,13 @@ describe('the one lock order: products, then orders', () => {
       ]);
     }
     expect(await deadlocks(app.dataSource)).toBe(0);
-    expect(await app.dataSource.query(
-      `SELECT p.product_id FROM products p
+    expect(
+      await app.dataSource.query(
+        `SELECT p.product_id FROM products p
        LEFT JOIN orders o ON o.product_id = p.product_id AND o.hold_state IN ('held', 'acknowledged')
        GROUP BY p.product_id, p.reserved_quantity HAVING p.reserved_quantity <> COALESCE(sum(o.quantity), 0)`,
-    )).toEqual([]);
+      ),
+    ).toEqual([]);
   });
 
   it('would deadlock with the order reversed in one writer', async () => {

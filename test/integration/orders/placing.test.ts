@@ -38,17 +38,19 @@ describe('placing an order', () => {
 
   it('writes order, event and message together, and reserves the stock', async () => {
     const placed = await order(3);
-    expect(placed).toMatchObject({ replayed: false, order: { status: 'pending', unitPrice: '10.00', totalPrice: '30.00' } });
+    expect(placed).toMatchObject({
+      replayed: false,
+      order: { status: 'pending', unitPrice: '10.00', totalPrice: '30.00' },
+    });
     expect(await counts()).toEqual({ orders: 1, events: 1, outbox: 1, keys: 0, reserved: 3 });
   });
 
   it('records with each order what was available when it was granted', async () => {
     await order(3);
     await order(4);
-    expect(await app.dataSource.query('SELECT available_quantity AS available FROM orders ORDER BY created_at')).toEqual([
-      { available: 10 },
-      { available: 7 },
-    ]);
+    expect(
+      await app.dataSource.query('SELECT available_quantity AS available FROM orders ORDER BY created_at'),
+    ).toEqual([{ available: 10 }, { available: 7 }]);
   });
 
   it.each([
@@ -97,7 +99,10 @@ describe('placing an order', () => {
     await blocker.startTransaction();
     await blocker.query(`SELECT FROM products WHERE product_id = 'acme:A' FOR NO KEY UPDATE`);
     const first = order(1, 'key');
-    await waitFor(async () => (await waitingForLocks()) === 1, { withinMs: 5000, what: 'the first to wait for its product' });
+    await waitFor(async () => (await waitingForLocks()) === 1, {
+      withinMs: 5000,
+      what: 'the first to wait for its product',
+    });
     await expect(order(1, 'key')).rejects.toMatchObject({ code: 'IDEMPOTENCY_IN_PROGRESS' });
     await blocker.commitTransaction();
     await blocker.release();

@@ -220,7 +220,14 @@ describe('applying a listing', () => {
   });
 
   it.each([
-    ['pages of two times', () => [{ asOf: at(-60), items: [] }, { asOf: at(-59), items: [] }], /asOf changed/],
+    [
+      'pages of two times',
+      () => [
+        { asOf: at(-60), items: [] },
+        { asOf: at(-59), items: [] },
+      ],
+      /asOf changed/,
+    ],
     ['no time', () => [{ asOf: 'yesterday', items: [] }], /asOf is missing/],
     ['no list', () => [{ asOf: at(-60), items: 'none' as unknown as [] }], /items is not a list/],
   ])('fails without a trace on %s', async (_, listing, error) => {
@@ -235,7 +242,12 @@ describe('applying a listing', () => {
   it('keeps what it knows when the vendor answers rubbish, or not at all', async () => {
     vendor.lists(at(-60), { A: 5 });
     await app.sync('acme');
-    for (const answer of ['drop', { status: 500 }, { status: 302, headers: { location: '/' } }, { status: 200, body: '<html>' }] as const) {
+    for (const answer of [
+      'drop',
+      { status: 500 },
+      { status: 302, headers: { location: '/' } },
+      { status: 200, body: '<html>' },
+    ] as const) {
       vendor.onStock = () => answer;
       expect(await app.sync('acme')).toMatchObject({ status: 'failed' });
     }
@@ -248,7 +260,15 @@ describe('applying a listing', () => {
     const { listing } = vendor;
     vendor.onStock = async () => {
       await app.dataSource.query(`UPDATE vendors SET sync_token = sync_token + 1`);
-      return { status: 200, body: { ...listing[0], asOf: at(-50), items: [{ ...(listing[0]!.items[0] as object), quantity: 9 }], nextCursor: null } };
+      return {
+        status: 200,
+        body: {
+          ...listing[0],
+          asOf: at(-50),
+          items: [{ ...(listing[0]!.items[0] as object), quantity: 9 }],
+          nextCursor: null,
+        },
+      };
     };
     expect(await app.sync('acme')).toMatchObject({ status: 'failed', error: expect.stringMatching(/lease/) });
     expect(await product('A')).toMatchObject({ vendor: 5 });

@@ -39,7 +39,8 @@ export class RestAdapter implements VendorAdapter {
     for (let pages = 0; pages < LISTING_PAGES_MAX; pages++) {
       const listing: RawListing = await this.listingPage(vendor, cursor, signal);
       asOf ??= listing.asOf;
-      if (listing.asOf.getTime() !== asOf.getTime()) throw new VendorCallFailed('stock: asOf changed between two pages');
+      if (listing.asOf.getTime() !== asOf.getTime())
+        throw new VendorCallFailed('stock: asOf changed between two pages');
       yield { asOf, rows: listing.rows };
       if (listing.nextCursor === null) return;
       if (listing.nextCursor === cursor) throw new VendorCallFailed('stock: nextCursor repeats itself');
@@ -185,7 +186,9 @@ function notKnown({ status, headers }: VendorResponse): Unknown {
 function objectIn({ text }: VendorResponse): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }
@@ -200,6 +203,5 @@ function timeOf(value: unknown): Date | undefined {
 
 /** What a vendor wrote, safe to store and to log. */
 function plain(text: string): string {
-   
   return text.slice(0, DETAIL_LENGTH_MAX).replace(/[\u0000-\u001f\u007f]+/g, ' ');
 }
