@@ -106,7 +106,12 @@ export class Placement {
       availableQuantity,
       client,
     });
-    await this.events.add(tx, order.orderId, 'placed', `${quantity} reserved of ${availableQuantity} that could be sold.`);
+    await this.events.add(
+      tx,
+      order.orderId,
+      'placed',
+      `${quantity} reserved of ${availableQuantity} that could be sold.`,
+    );
     const payload: OrderPlaced = { orderId: order.orderId };
     await this.outbox.enqueue(tx, [{ type: ORDER_PLACED, vendorId, subject: order.orderId, payload, traceparent }]);
     return { order, replayed: false };
