@@ -45,6 +45,12 @@ export class OrderQueries {
     return orderOf(found);
   }
 
+  /** Those of the ids that exist. */
+  async findMany(orderIds: string[]): Promise<Order[]> {
+    const statement = `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = ANY($1)`;
+    return (await rows<OrderRow>(this.dataSource.manager, statement, [orderIds])).map(orderOf);
+  }
+
   /** Throws `OrderNotFound`. */
   async events(orderId: string): Promise<OrderEvent[]> {
     await this.get(orderId);

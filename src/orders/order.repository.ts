@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { row, rows, type Transaction } from '../database/sql';
+import { prepared, row, rows, type Transaction } from '../database/sql';
 import { type Order, ORDER_COLUMNS, orderOf, type OrderRow } from './order';
 import type { FailureReason, HoldState, OrderStatus } from './order-status';
 
@@ -28,24 +28,36 @@ export interface LockedOrder {
 /** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
 @Injectable()
 export class OrderRepository {
-  async insert(tx: Transaction, order: NewOrder): Promise<Order> {
-    const inserted = await row<OrderRow>(
+  /** Writes orders and the first event of each. */
+  async insert(tx: Transaction, placed: NewOrder[]): Promise<Order[]> {
+    const inserted = await prepared<OrderRow>(
       tx,
-      `INSERT INTO orders (order_id, vendor_id, product_id, quantity, unit_price, total_price, currency,
-                           available_quantity, client)
-       VALUES ($1, $2, $3, $4::integer, $5::numeric, $5::numeric * $4::integer, $6, $7, $8) RETURNING ${ORDER_COLUMNS}`,
+      'insert-orders',
+      `WITH inserted AS (
+         INSERT INTO orders (order_id, vendor_id, product_id, quantity, unit_price, total_price, currency,
+                             available_quantity, client)
+         SELECT order_id, vendor_id, product_id, quantity, unit_price, unit_price * quantity, currency, available, client
+         FROM unnest($1::varchar[], $2::varchar[], $3::varchar[], $4::integer[], $5::numeric[], $6::varchar[],
+                     $7::integer[], $8::varchar[])
+           AS placed (order_id, vendor_id, product_id, quantity, unit_price, currency, available, client)
+         RETURNING *),
+       told AS (
+         INSERT INTO order_events (order_id, type, detail)
+         SELECT order_id, 'placed', format('%s reserved of %s that could be sold.', quantity, available_quantity)
+         FROM inserted)
+       SELECT ${ORDER_COLUMNS} FROM inserted`,
       [
-        order.orderId,
-        order.vendorId,
-        order.productId,
-        order.quantity,
-        order.unitPrice,
-        order.currency,
-        order.availableQuantity,
-        order.client,
+        placed.map(({ orderId }) => orderId),
+        placed.map(({ vendorId }) => vendorId),
+        placed.map(({ productId }) => productId),
+        placed.map(({ quantity }) => quantity),
+        placed.map(({ unitPrice }) => unitPrice),
+        placed.map(({ currency }) => currency),
+        placed.map(({ availableQuantity }) => availableQuantity),
+        placed.map(({ client }) => client),
       ],
     );
-    return orderOf(inserted!);
+    return inserted.map(orderOf);
   }
 
   /** What an order's lock order needs to know first; an order's product never changes, so no lock is needed. */

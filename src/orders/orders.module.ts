@@ -12,14 +12,14 @@ import { OrderEventsRepository } from './order-events.repository';
 import { OrderQueries } from './order-queries';
 import { OrderRepository } from './order.repository';
 import { OrdersController } from './orders.controller';
-import { Admission } from './placement/admission';
+import { Batch } from './placement/batch';
 import { IdempotencyRepository } from './placement/idempotency.repository';
 import { KeyExpiry } from './placement/key-expiry';
 import { Placement } from './placement/placement';
 
 @Module({
   imports: [StockModule, MessagingModule],
-  providers: [OrderRepository, OrderEventsRepository, OrderQueries, IdempotencyRepository, Admission, Placement],
+  providers: [OrderRepository, OrderEventsRepository, OrderQueries, IdempotencyRepository, Batch, Placement],
   exports: [OrderRepository, OrderEventsRepository, IdempotencyRepository, Placement, OrderQueries],
 })
 export class OrdersModule {}

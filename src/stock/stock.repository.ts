@@ -1,5 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { row, rows, type Transaction } from '../database/sql';
+import { prepared, row, rows, type Transaction } from '../database/sql';
+
+export interface ProductKey {
+  vendorId: string;
+  productId: string;
+}
 
 /** A product whose counter nobody else can change until the transaction ends. */
 export interface LockedProduct {
@@ -15,15 +20,25 @@ export interface LockedProduct {
  */
 @Injectable()
 export class StockRepository {
-  async lockForPlacement(tx: Transaction, vendorId: string, productId: string): Promise<LockedProduct | undefined> {
-    const found = await row<{ price: string; sellable_quantity: number; enabled: boolean }>(
+  /** Locks products in the one order, and answers those that exist by their id. */
+  async lockForPlacement(tx: Transaction, keys: ProductKey[]): Promise<Map<string, LockedProduct>> {
+    const distinct = [...new Map(keys.map((key) => [key.productId, key])).values()];
+    const found = await prepared<{ product_id: string; price: string; sellable_quantity: number; enabled: boolean }>(
       tx,
-      `SELECT p.price, CASE WHEN p.listed THEN p.stock_quantity ELSE 0 END AS sellable_quantity, v.enabled
-       FROM products p JOIN vendors v USING (vendor_id)
-       WHERE p.vendor_id = $1 AND p.product_id = $2 FOR NO KEY UPDATE OF p`,
-      [vendorId, productId],
+      'lock-for-placement',
+      `SELECT p.product_id, p.price, CASE WHEN p.listed THEN p.stock_quantity ELSE 0 END AS sellable_quantity, v.enabled
+       FROM unnest($1::varchar[], $2::varchar[]) AS wanted (vendor_id, product_id)
+         JOIN products p ON p.vendor_id = wanted.vendor_id AND p.product_id = wanted.product_id
+         JOIN vendors v ON v.vendor_id = p.vendor_id
+       ORDER BY p.vendor_id, p.product_id FOR NO KEY UPDATE OF p`,
+      [distinct.map(({ vendorId }) => vendorId), distinct.map(({ productId }) => productId)],
     );
-    return found && { price: found.price, sellableQuantity: found.sellable_quantity, vendorEnabled: found.enabled };
+    return new Map(
+      found.map(({ product_id, price, sellable_quantity, enabled }) => [
+        product_id,
+        { price, sellableQuantity: sellable_quantity, vendorEnabled: enabled },
+      ]),
+    );
   }
 
   async lock(tx: Transaction, vendorId: string, productId: string): Promise<void> {
@@ -33,13 +48,32 @@ export class StockRepository {
     ]);
   }
 
-  async reserve(tx: Transaction, vendorId: string, productId: string, quantity: number): Promise<void> {
-    await this.addReserved(tx, vendorId, productId, quantity);
+  /** Raises the counters of locked products. */
+  async reserve(tx: Transaction, holds: (ProductKey & { quantity: number })[]): Promise<void> {
+    await prepared(
+      tx,
+      'reserve',
+      `UPDATE products p SET reserved_quantity = p.reserved_quantity + held.quantity, updated_at = now()
+       FROM (SELECT vendor_id, product_id, sum(quantity)::integer AS quantity
+             FROM unnest($1::varchar[], $2::varchar[], $3::integer[]) AS hold (vendor_id, product_id, quantity)
+             GROUP BY vendor_id, product_id) held
+       WHERE p.vendor_id = held.vendor_id AND p.product_id = held.product_id`,
+      [
+        holds.map(({ vendorId }) => vendorId),
+        holds.map(({ productId }) => productId),
+        holds.map(({ quantity }) => quantity),
+      ],
+    );
   }
 
   /** Lowers the counter: the hold was released, or the vendor's own number contains it now. */
   async unreserve(tx: Transaction, vendorId: string, productId: string, quantity: number): Promise<void> {
-    await this.addReserved(tx, vendorId, productId, -quantity);
+    await rows(
+      tx,
+      `UPDATE products SET reserved_quantity = reserved_quantity - $3, updated_at = now()
+       WHERE vendor_id = $1 AND product_id = $2`,
+      [vendorId, productId, quantity],
+    );
   }
 
   /**
@@ -54,14 +88,5 @@ export class StockRepository {
       [vendorId, productId, acceptedAt],
     );
     return found?.contained ?? false;
-  }
-
-  private async addReserved(tx: Transaction, vendorId: string, productId: string, quantity: number): Promise<void> {
-    await rows(
-      tx,
-      `UPDATE products SET reserved_quantity = reserved_quantity + $3, updated_at = now()
-       WHERE vendor_id = $1 AND product_id = $2`,
-      [vendorId, productId, quantity],
-    );
   }
 }

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { row, rows, type Transaction } from '../../database/sql';
+import { prepared, rows, type Transaction } from '../../database/sql';
 
 /** A key as its client sent it, within the client and route it belongs to. */
 export interface IdempotencyKey {
+  /** Client, route and key as one text. */
+  id: string;
   client: string;
   route: string;
   key: string;
-  /** SHA-256 of the request it was first used with. */
+  /** SHA-256 of the request it is used with. */
   fingerprint: Buffer;
 }
 
@@ -17,46 +19,65 @@ export interface StoredAnswer {
   answer: unknown;
 }
 
-export function fingerprintOf(body: object): Buffer {
-  return createHash('sha256').update(JSON.stringify(body)).digest();
+/** What an attempt to claim a key found. */
+export interface KeyClaim {
+  /** Whether the key is ours until the transaction ends. */
+  free: boolean;
+  remembered?: StoredAnswer & { fingerprint: Buffer };
 }
+
+export function idempotencyKey(client: string, route: string, key: string, body: object): IdempotencyKey {
+  const fingerprint = createHash('sha256').update(JSON.stringify(body)).digest();
+  return { id: JSON.stringify([client, route, key]), client, route, key, fingerprint };
+}
+
+type RememberedRow = StoredAnswer & { id: string; fingerprint: Buffer };
 
 @Injectable()
 export class IdempotencyRepository {
   /**
-   * Takes the key until the transaction ends, or answers false when another transaction has it: nobody waits for a key
-   * (a wait with a timeout would fail the waiting statement for a mere duplicate). A crash gives it back.
+   * Claims keys until the transaction ends, and tells what is remembered of them. A key that another transaction has
+   * is not free: nobody waits for a key (a wait with a timeout would fail a whole batch of strangers for one
+   * duplicate), and a crash gives it back. Two statements, because the second must see what was committed before the
+   * first got its locks.
    */
-  async tryLock(tx: Transaction, { client, route, key }: IdempotencyKey): Promise<boolean> {
-    const { locked } = (await row<{ locked: boolean }>(
+  async claim(tx: Transaction, keys: IdempotencyKey[]): Promise<Map<string, KeyClaim>> {
+    const distinct = [...new Map(keys.map((key) => [key.id, key])).values()];
+    const locked = await prepared<{ id: string; free: boolean }>(
       tx,
-      'SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS locked',
-      [JSON.stringify([client, route, key])],
-    ))!;
-    return locked;
-  }
-
-  async find(
-    tx: Transaction,
-    { client, route, key }: IdempotencyKey,
-  ): Promise<(StoredAnswer & { fingerprint: Buffer }) | undefined> {
-    return row<StoredAnswer & { fingerprint: Buffer }>(
-      tx,
-      `SELECT status, answer, fingerprint FROM idempotency_keys
-       WHERE client = $1 AND route = $2 AND key = $3 AND expires_at > now()`,
-      [client, route, key],
+      'claim-keys',
+      `SELECT id, pg_try_advisory_xact_lock(hash) AS free
+       FROM (SELECT id, hashtextextended(id, 0) AS hash FROM unnest($1::text[]) AS key (id) ORDER BY hash OFFSET 0) k`,
+      [distinct.map(({ id }) => id)],
     );
+    const free = new Set(locked.filter((key) => key.free).map(({ id }) => id));
+    const remembered = await this.find(
+      tx,
+      distinct.filter(({ id }) => free.has(id)),
+    );
+    return new Map(distinct.map(({ id }) => [id, { free: free.has(id), remembered: remembered.get(id) }]));
   }
 
-  /** Remembers the answer; an expired one of the same key gives way. */
-  async store(tx: Transaction, key: IdempotencyKey, { status, answer }: StoredAnswer, ttlHours: number): Promise<void> {
-    await rows(
+  /** Remembers answers; an expired one of the same key gives way. */
+  async store(tx: Transaction, answers: (IdempotencyKey & StoredAnswer)[], ttlHours: number): Promise<void> {
+    await prepared(
       tx,
+      'store-keys',
       `INSERT INTO idempotency_keys (client, route, key, fingerprint, status, answer, expires_at)
-       VALUES ($1, $2, $3, $4, $5, $6, now() + $7::integer * interval '1 hour')
+       SELECT client, route, key, fingerprint, status, answer, now() + $7::integer * interval '1 hour'
+       FROM unnest($1::varchar[], $2::varchar[], $3::varchar[], $4::bytea[], $5::smallint[], $6::jsonb[])
+         AS given (client, route, key, fingerprint, status, answer)
        ON CONFLICT (client, route, key) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
          answer = excluded.answer, created_at = now(), expires_at = excluded.expires_at`,
-      [key.client, key.route, key.key, key.fingerprint, status, JSON.stringify(answer), ttlHours],
+      [
+        answers.map(({ client }) => client),
+        answers.map(({ route }) => route),
+        answers.map(({ key }) => key),
+        answers.map(({ fingerprint }) => fingerprint),
+        answers.map(({ status }) => status),
+        answers.map(({ answer }) => JSON.stringify(answer)),
+        ttlHours,
+      ],
     );
   }
 
@@ -70,5 +91,24 @@ export class IdempotencyRepository {
       [limit],
     );
     return forgotten.length;
+  }
+
+  private async find(tx: Transaction, keys: IdempotencyKey[]): Promise<Map<string, RememberedRow>> {
+    if (keys.length === 0) return new Map();
+    const found = await prepared<RememberedRow>(
+      tx,
+      'find-keys',
+      `SELECT wanted.id, i.status, i.answer, i.fingerprint
+       FROM unnest($1::text[], $2::varchar[], $3::varchar[], $4::varchar[]) AS wanted (id, client, route, key)
+       JOIN idempotency_keys i ON i.client = wanted.client AND i.route = wanted.route AND i.key = wanted.key
+       WHERE i.expires_at > now()`,
+      [
+        keys.map(({ id }) => id),
+        keys.map(({ client }) => client),
+        keys.map(({ route }) => route),
+        keys.map(({ key }) => key),
+      ],
+    );
+    return new Map(found.map((answer) => [answer.id, answer]));
   }
 }

@@ -1,24 +1,23 @@
-import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable, Logger } from '@nestjs/common';
 import { uuidv7 } from 'uuidv7';
-import { Config } from '../../config/config';
-import type { Transaction } from '../../database/sql';
+import { databaseFailure } from '../../database/database-errors';
 import { Outbox } from '../../messaging/outbox';
-import { parseProductId } from '../../stock/product';
-import { ProductNotFound } from '../../stock/stock.errors';
-import { StockRepository } from '../../stock/stock.repository';
-import { VendorDisabled } from '../../vendors/vendors.errors';
-import type { Order } from '../order';
-import { OrderEventsRepository } from '../order-events.repository';
-import { ORDER_PLACED, type OrderPlaced } from '../order.messages';
-import { OrderRepository } from '../order.repository';
-import { IdempotencyInProgress, IdempotencyKeyReused, InsufficientStock } from '../orders.errors';
-import { Admission } from './admission';
-import { fingerprintOf, IdempotencyRepository, type IdempotencyKey, type StoredAnswer } from './idempotency.repository';
+import { OrderQueries } from '../order-queries';
+import { Batch, type Placed } from './batch';
+import { idempotencyKey } from './idempotency.repository';
+import { Lane, type Settled } from './lane';
+import type { AskedOrder } from './verdict';
 
 const ROUTE = 'POST /v1/orders';
-const CREATED = 201;
-const CONFLICT = 409;
+/** While one lane's transaction waits for its commit, the other's runs; more would only fight for the same cores. */
+const LANES = 2;
+/** Some hundreds: the commit is shared by enough, and nobody waits long for the rest of the batch. */
+const BATCH_MAX = 200;
+/** Orders that may wait in a lane; at some thousands a second that is the longest wait worth having. */
+const WAITING_MAX = 2000;
+/** A batch that failed for a passing reason is tried again after these waits. */
+const RETRY_AFTER_MS = [20, 100, 400];
 
 export interface PlaceOrder {
   productId: string;
@@ -29,117 +28,88 @@ export interface PlaceOrder {
   traceparent?: string;
 }
 
-/** `replayed`: this is the first answer to the same key again. */
-export interface Placed {
-  order: Order;
-  replayed: boolean;
-}
-
-/** How a transaction ended: refusals that are remembered commit, and are thrown only afterwards. */
-type Decision = Placed | { refusal: InsufficientStock; replayed: boolean };
-
 /**
- * Takes orders. One transaction: idempotency key, stock, order, event, message; answered after its commit. The
- * product's row lock puts orders for one product in a row, so that none is granted beyond what is there.
+ * Takes orders, by group commit: those that arrive while a transaction is under way are committed together by the next
+ * one, each decided by itself in arrival order and answered after the commit. Orders for one product share a lane, so
+ * that a flash sale costs a few commits and not a queue for one row's lock.
  */
 @Injectable()
 export class Placement {
+  private readonly logger = new Logger(Placement.name);
+  private readonly lanes = Array.from(
+    { length: LANES },
+    () => new Lane((batch: AskedOrder[]) => this.commit(batch), { batchMax: BATCH_MAX, waitingMax: WAITING_MAX }),
+  );
+
   constructor(
-    private readonly dataSource: DataSource,
-    private readonly admission: Admission,
-    private readonly stock: StockRepository,
-    private readonly orders: OrderRepository,
-    private readonly events: OrderEventsRepository,
-    private readonly idempotency: IdempotencyRepository,
+    private readonly batch: Batch,
+    private readonly queries: OrderQueries,
     private readonly outbox: Outbox,
-    private readonly config: Config,
   ) {}
 
   /**
    * Throws `ProductNotFound`, `VendorDisabled`, `InsufficientStock`, `IdempotencyInProgress`, `IdempotencyKeyReused`,
-   * `Overloaded`.
+   * `Overloaded`, and what the database throws: then the order may or may not exist, and its key tells.
    */
-  async place(request: PlaceOrder): Promise<Placed> {
-    const key = keyOf(request);
-    const decision = await this.admission.admit(() =>
-      this.dataSource.transaction((tx) => this.decide(tx, request, key)),
-    );
-    if ('refusal' in decision) throw decision.refusal;
-    if (!decision.replayed) this.outbox.wake();
-    return decision;
-  }
-
-  private async decide(tx: Transaction, request: PlaceOrder, key: IdempotencyKey | undefined): Promise<Decision> {
-    if (key === undefined) return this.grant(tx, request);
-    const remembered = await this.claim(tx, key);
-    if (remembered) return replay(remembered);
-    const decision = await this.grant(tx, request);
-    await this.idempotency.store(tx, key, answerOf(decision), this.config.idempotencyTtlHours);
-    return decision;
-  }
-
-  private async claim(tx: Transaction, key: IdempotencyKey): Promise<StoredAnswer | undefined> {
-    if (!(await this.idempotency.tryLock(tx, key))) throw new IdempotencyInProgress();
-    const remembered = await this.idempotency.find(tx, key);
-    if (remembered && !remembered.fingerprint.equals(key.fingerprint)) throw new IdempotencyKeyReused();
-    return remembered;
-  }
-
-  private async grant(tx: Transaction, { productId, quantity, client, traceparent }: PlaceOrder): Promise<Decision> {
-    const parsed = parseProductId(productId);
-    const product = parsed && (await this.stock.lockForPlacement(tx, parsed.vendorId, productId));
-    if (!product) throw new ProductNotFound(productId);
-    const { vendorId } = parsed;
-    if (!product.vendorEnabled) throw new VendorDisabled(vendorId);
-    const availableQuantity = product.sellableQuantity;
-    if (quantity > availableQuantity) {
-      return { refusal: new InsufficientStock(productId, quantity, availableQuantity), replayed: false };
-    }
-    await this.stock.reserve(tx, vendorId, productId, quantity);
-    const order = await this.orders.insert(tx, {
+  place({ productId, quantity, client, idempotencyKey: key, traceparent }: PlaceOrder): Promise<Placed> {
+    return this.lanes[laneOf(productId)]!.submit({
       orderId: uuidv7(),
-      vendorId,
       productId,
       quantity,
-      unitPrice: product.price,
-      currency: this.config.currency,
-      availableQuantity,
       client,
+      traceparent: traceparent ?? null,
+      ...(key !== undefined && { key: idempotencyKey(client, ROUTE, key, { productId, quantity }) }),
     });
-    await this.events.add(
-      tx,
-      order.orderId,
-      'placed',
-      `${quantity} reserved of ${availableQuantity} that could be sold.`,
-    );
-    const payload: OrderPlaced = { orderId: order.orderId };
-    await this.outbox.enqueue(tx, [{ type: ORDER_PLACED, vendorId, subject: order.orderId, payload, traceparent }]);
-    return { order, replayed: false };
+  }
+
+  /** A batch that cannot be committed as a whole is taken apart, so that a bad order harms no other. */
+  private async commit(batch: AskedOrder[]): Promise<Settled<Placed>[]> {
+    try {
+      const settled = await this.commitPatiently(batch);
+      this.outbox.wake();
+      return settled;
+    } catch (error) {
+      if (batch.length === 1 || databaseFailure(error)) return batch.map(() => ({ error }));
+      this.logger.warn({ err: error, orders: batch.length }, 'A batch failed; its orders are placed one by one');
+      const settled: Settled<Placed>[] = [];
+      for (const asked of batch) settled.push(...(await this.commit([asked])));
+      return settled;
+    }
+  }
+
+  /**
+   * Tries again what failed for a passing reason. A lost connection leaves the COMMIT unknown: the orders' ids were made
+   * before it, so those that are there were placed by it, and the others can be tried again without doubling any.
+   */
+  private async commitPatiently(batch: AskedOrder[]): Promise<Settled<Placed>[]> {
+    const placed = new Map<string, Placed>();
+    for (let tries = 0; ; tries++) {
+      try {
+        if (tries > 0) await this.findPlaced(batch, placed);
+        const open = batch.filter(({ orderId }) => !placed.has(orderId));
+        const settled = open.length === 0 ? [] : await this.batch.commit(open);
+        const byId = new Map(open.map(({ orderId }, index) => [orderId, settled[index]!]));
+        return batch.map(({ orderId }) => byId.get(orderId) ?? { result: placed.get(orderId)! });
+      } catch (error) {
+        const waitMs = RETRY_AFTER_MS[tries];
+        if (waitMs === undefined || !databaseFailure(error)) throw error;
+        this.logger.warn({ err: error, orders: batch.length }, 'A batch is tried again');
+        await pause(waitMs);
+      }
+    }
+  }
+
+  private async findPlaced(batch: AskedOrder[], placed: Map<string, Placed>): Promise<void> {
+    for (const order of await this.queries.findMany(batch.map(({ orderId }) => orderId))) {
+      placed.set(order.orderId, { order, replayed: false });
+    }
   }
 }
 
-function keyOf({ idempotencyKey, client, productId, quantity }: PlaceOrder): IdempotencyKey | undefined {
-  if (idempotencyKey === undefined) return undefined;
-  return { client, route: ROUTE, key: idempotencyKey, fingerprint: fingerprintOf({ productId, quantity }) };
-}
-
-/** An InsufficientStock is kept as the numbers it is made of. */
-interface RememberedRefusal {
-  productId: string;
-  requested: number;
-  available: number;
-}
-
-function answerOf(decision: Decision): StoredAnswer {
-  if ('order' in decision) return { status: CREATED, answer: decision.order };
-  const { productId, requested, available } = decision.refusal;
-  return { status: CONFLICT, answer: { productId, requested, available } satisfies RememberedRefusal };
-}
-
-function replay({ status, answer }: StoredAnswer): Decision {
-  if (status === CREATED) return { order: answer as Order, replayed: true };
-  const { productId, requested, available } = answer as RememberedRefusal;
-  const refusal = new InsufficientStock(productId, requested, available);
-  refusal.headers['idempotency-replayed'] = 'true';
-  return { refusal, replayed: true };
+/** Any hash will do: FNV-1a, 32 bits (Fowler, Noll, Vo). */
+function laneOf(productId: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < productId.length; index++)
+    hash = Math.imul(hash ^ productId.charCodeAt(index), 0x01000193);
+  return (hash >>> 0) % LANES;
 }

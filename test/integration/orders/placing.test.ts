@@ -1,9 +1,9 @@
 import { Placement } from '../../../src/orders/placement/placement';
+import { Batch } from '../../../src/orders/placement/batch';
 import { KeyExpiry } from '../../../src/orders/placement/key-expiry';
 import { createApp, type TestApp } from '../../support/app';
 import { ScriptedVendor } from '../../support/scripted-vendor';
 import { at } from '../../support/time';
-import { waitFor } from '../../support/wait';
 
 describe('placing an order', () => {
   let app: TestApp;
@@ -94,29 +94,79 @@ describe('placing an order', () => {
     expect(await order(3, 'key', 'A', 'another shop')).toMatchObject({ replayed: false });
   });
 
-  it('gives one order to one key: whoever asks while the first is under way is told so, and waits for nobody', async () => {
-    const blocker = app.dataSource.createQueryRunner();
-    await blocker.startTransaction();
-    await blocker.query(`SELECT FROM products WHERE product_id = 'acme:A' FOR NO KEY UPDATE`);
-    const first = order(1, 'key');
-    await waitFor(async () => (await waitingForLocks()) === 1, {
-      withinMs: 5000,
-      what: 'the first to wait for its product',
-    });
-    await expect(order(1, 'key')).rejects.toMatchObject({ code: 'IDEMPOTENCY_IN_PROGRESS' });
-    await blocker.commitTransaction();
-    await blocker.release();
-    expect(await first).toMatchObject({ replayed: false });
+  it('gives one order to one key, however many ask at once', async () => {
+    const results = await Promise.all(Array.from({ length: 20 }, () => order(1, 'key')));
+    expect(new Set(results.map((placed) => placed.order.orderId)).size).toBe(1);
+    expect(results.filter(({ replayed }) => !replayed)).toHaveLength(1);
     expect(await counts()).toMatchObject({ orders: 1, reserved: 1, keys: 1 });
   });
 
-  async function waitingForLocks(): Promise<number> {
-    const [{ waiting }] = await app.dataSource.query(
-      `SELECT count(*)::integer AS waiting FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    return waiting;
-  }
+  it('answers at once that another process has the key, and lets the strangers in the same batch through', async () => {
+    const other = app.dataSource.createQueryRunner();
+    await other.startTransaction();
+    await other.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+      JSON.stringify(['shop', 'POST /v1/orders', 'key']),
+    ]);
+    const results = await Promise.allSettled([order(1), order(1, 'key'), order(1, 'other'), order(1, 'key')]);
+    await other.rollbackTransaction();
+    await other.release();
+    expect(results.map((result) => (result.status === 'rejected' ? result.reason.code : 'placed'))).toEqual([
+      'placed',
+      'IDEMPOTENCY_IN_PROGRESS',
+      'placed',
+      'IDEMPOTENCY_IN_PROGRESS',
+    ]);
+    expect(await order(1, 'key')).toMatchObject({ replayed: false });
+  });
+
+  it('decides orders of one batch in their order, each by itself', async () => {
+    const results = await Promise.allSettled([
+      order(6),
+      order(6),
+      order(3),
+      order(2),
+      order(1, 'key'),
+      order(2, 'key'),
+    ]);
+    expect(results.map((result) => (result.status === 'rejected' ? result.reason.code : 'placed'))).toEqual([
+      'placed',
+      'INSUFFICIENT_STOCK',
+      'placed',
+      'INSUFFICIENT_STOCK',
+      'placed',
+      'IDEMPOTENCY_KEY_REUSED',
+    ]);
+    expect(await counts()).toMatchObject({ orders: 3, reserved: 10 });
+  });
+
+  it('lets a bad order harm no other of its batch', async () => {
+    const bad = 'x'.repeat(300);
+    const results = await Promise.allSettled([
+      order(1),
+      order(1, undefined, 'A', bad),
+      order(1, 'key'),
+      order(1, undefined, 'B'),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
+    expect(await counts()).toMatchObject({ orders: 3, outbox: 3, reserved: 3, keys: 1 });
+  });
+
+  it.each([
+    ['after', true],
+    ['before', false],
+  ])('finds out by the orders’ ids what became of a connection lost %s its commit', async (_, committed) => {
+    const batch = app.context.get(Batch);
+    const commit = batch.commit.bind(batch);
+    const lost = jest.spyOn(batch, 'commit').mockImplementationOnce(async (asked) => {
+      if (committed) await commit(asked);
+      throw new Error('Connection terminated unexpectedly');
+    });
+    const results = await Promise.all([order(1), order(2, 'key'), order(3)]);
+    expect(lost).toHaveBeenCalledTimes(committed ? 1 : 2);
+    expect(results.map((placed) => placed.order.quantity)).toEqual([1, 2, 3]);
+    expect(await counts()).toMatchObject({ orders: 3, events: 3, outbox: 3, keys: 1, reserved: 6 });
+    expect(await order(2, 'key')).toMatchObject({ replayed: true, order: { orderId: results[1]!.order.orderId } });
+  });
 
   it('is free to use a key again once it has expired', async () => {
     const first = await order(1, 'key');

@@ -1,0 +1,129 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Config } from '../../config/config';
+import type { Transaction } from '../../database/sql';
+import type { OutgoingMessage } from '../../messaging/message';
+import { Outbox } from '../../messaging/outbox';
+import { parseProductId } from '../../stock/product';
+import { StockRepository } from '../../stock/stock.repository';
+import type { Order } from '../order';
+import { ORDER_PLACED, type OrderPlaced } from '../order.messages';
+import { type NewOrder, OrderRepository } from '../order.repository';
+import { InsufficientStock } from '../orders.errors';
+import { IdempotencyRepository, type StoredAnswer } from './idempotency.repository';
+import type { Settled } from './lane';
+import { type AskedOrder, isRemembered, type Verdict, verdictsOn } from './verdict';
+
+const CREATED = 201;
+const CONFLICT = 409;
+
+/** `replayed`: this is the first answer to the same key again. */
+export interface Placed {
+  order: Order;
+  replayed: boolean;
+}
+
+/** An InsufficientStock is kept as the numbers it is made of. */
+interface RememberedRefusal {
+  productId: string;
+  requested: number;
+  available: number;
+}
+
+/** Orders decided and written together, in one transaction: keys, then stock, then orders with all that follows them. */
+@Injectable()
+export class Batch {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly stock: StockRepository,
+    private readonly orders: OrderRepository,
+    private readonly idempotency: IdempotencyRepository,
+    private readonly outbox: Outbox,
+    private readonly config: Config,
+  ) {}
+
+  /** Answers each asked order in its place, after the commit. Throws what the database throws: then none is written. */
+  commit(batch: AskedOrder[]): Promise<Settled<Placed>[]> {
+    return this.dataSource.transaction(async (tx) => {
+      const keys = batch.flatMap(({ key }) => key ?? []);
+      const claims = keys.length === 0 ? new Map() : await this.idempotency.claim(tx, keys);
+      const products = await this.stock.lockForPlacement(
+        tx,
+        batch.flatMap(({ productId }) => productKey(productId)),
+      );
+      const verdicts = verdictsOn(batch, products, claims);
+      const placed = await this.write(tx, batch, verdicts);
+      const settled = verdicts.map((verdict, index) => settle(verdict, placed.get(batch[index]!.orderId)));
+      await this.remember(tx, batch, verdicts, settled);
+      return settled.map((own, index) => repeat(verdicts[index]!, settled) ?? own);
+    });
+  }
+
+  private async write(tx: Transaction, batch: AskedOrder[], verdicts: Verdict[]): Promise<Map<string, Order>> {
+    const granted: NewOrder[] = [];
+    const messages: OutgoingMessage[] = [];
+    for (const [index, { orderId, productId, quantity, client, traceparent }] of batch.entries()) {
+      const verdict = verdicts[index]!;
+      if (verdict.kind !== 'granted') continue;
+      const { vendorId, unitPrice, availableQuantity } = verdict;
+      const { currency } = this.config;
+      granted.push({ orderId, vendorId, productId, quantity, unitPrice, currency, availableQuantity, client });
+      const payload: OrderPlaced = { orderId };
+      messages.push({ type: ORDER_PLACED, vendorId, subject: orderId, payload, traceparent });
+    }
+    if (granted.length === 0) return new Map();
+    await this.stock.reserve(tx, granted);
+    const placed = await this.orders.insert(tx, granted);
+    await this.outbox.enqueue(tx, messages);
+    return new Map(placed.map((order) => [order.orderId, order]));
+  }
+
+  private async remember(
+    tx: Transaction,
+    batch: AskedOrder[],
+    verdicts: Verdict[],
+    settled: Settled<Placed>[],
+  ): Promise<void> {
+    const answers = batch.flatMap(({ key }, index) =>
+      key && isRemembered(verdicts[index]!) ? [{ ...key, ...answerOf(settled[index]!) }] : [],
+    );
+    if (answers.length > 0) await this.idempotency.store(tx, answers, this.config.idempotencyTtlHours);
+  }
+}
+
+function productKey(productId: string): { vendorId: string; productId: string }[] {
+  const parsed = parseProductId(productId);
+  return parsed ? [{ vendorId: parsed.vendorId, productId }] : [];
+}
+
+function settle(verdict: Verdict, placed: Order | undefined): Settled<Placed> {
+  switch (verdict.kind) {
+    case 'granted':
+      return { result: { order: placed!, replayed: false } };
+    case 'refused':
+      return { error: verdict.refusal };
+    case 'remembered':
+      return replay(verdict.claim.remembered);
+    case 'repeats':
+      return { error: undefined };
+  }
+}
+
+/** The answer of the earlier order with the same key in the same batch. */
+function repeat(verdict: Verdict, settled: Settled<Placed>[]): Settled<Placed> | undefined {
+  return verdict.kind === 'repeats' ? replay(answerOf(settled[verdict.earlier]!)) : undefined;
+}
+
+function answerOf(settled: Settled<Placed>): StoredAnswer {
+  if ('result' in settled) return { status: CREATED, answer: settled.result.order };
+  const { productId, requested, available } = settled.error as InsufficientStock;
+  return { status: CONFLICT, answer: { productId, requested, available } satisfies RememberedRefusal };
+}
+
+function replay({ status, answer }: StoredAnswer): Settled<Placed> {
+  if (status === CREATED) return { result: { order: answer as Order, replayed: true } };
+  const { productId, requested, available } = answer as RememberedRefusal;
+  const refusal = new InsufficientStock(productId, requested, available);
+  refusal.headers['idempotency-replayed'] = 'true';
+  return { error: refusal };
+}

@@ -1,0 +1,49 @@
+import { Overloaded } from '../orders.errors';
+
+/** What became of one request of a batch. */
+export type Settled<Result> = { result: Result } | { error: unknown };
+
+export interface LaneLimits {
+  /** Requests committed together at most: a batch's time is what its last request waits. */
+  batchMax: number;
+  /** Requests that may wait for a later batch. */
+  waitingMax: number;
+}
+
+/**
+ * Group commit: one batch is under way at a time, and what arrives meanwhile becomes the next one. An idle lane commits
+ * at once; nobody ever waits for a timer.
+ */
+export class Lane<Request, Result> {
+  private waiting: { request: Request; settle: (settled: Settled<Result>) => void }[] = [];
+  private underWay = false;
+
+  constructor(
+    /** Answers as many as it was given, in their order; never rejects. */
+    private readonly commit: (batch: Request[]) => Promise<Settled<Result>[]>,
+    private readonly limits: LaneLimits,
+  ) {}
+
+  /** Throws `Overloaded`, at once, where too many wait already. */
+  async submit(request: Request): Promise<Result> {
+    if (this.waiting.length >= this.limits.waitingMax) throw new Overloaded();
+    const settled = await new Promise<Settled<Result>>((settle) => {
+      this.waiting.push({ request, settle });
+      if (!this.underWay) void this.run();
+    });
+    if ('error' in settled) throw settled.error;
+    return settled.result;
+  }
+
+  private async run(): Promise<void> {
+    this.underWay = true;
+    // Requests that were read from their sockets in the same turn of the event loop share the first batch.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.waiting.length > 0) {
+      const batch = this.waiting.splice(0, this.limits.batchMax);
+      const settled = await this.commit(batch.map(({ request }) => request));
+      batch.forEach(({ settle }, index) => settle(settled[index]!));
+    }
+    this.underWay = false;
+  }
+}
