@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { uuidv7 } from 'uuidv7';
 import { Config } from '../config/config';
+import { ValidationFailed } from '../http/refusal';
 import { type Caller, type Scope, SCOPES } from './access';
 import { type ApiKey, hashOf, newSecret } from './api-key';
 import { ApiKeyRepository } from './api-key.repository';
@@ -27,7 +28,11 @@ export class ApiKeys {
     this.adminHash = adminApiKey === undefined ? undefined : hashOf(adminApiKey);
   }
 
+  /** Throws `ValidationFailed` where the key would have expired already. */
   async create({ name, scopes, client, expiresAt }: NewApiKey): Promise<ApiKey & { key: string }> {
+    if (expiresAt && Date.parse(expiresAt) <= Date.now()) {
+      throw new ValidationFailed([{ field: 'expiresAt', message: 'must be in the future' }]);
+    }
     const key = newSecret();
     const created = await this.repository.insert(
       { apiKeyId: uuidv7(), name, client: client ?? name, scopes: [...new Set(scopes)], expiresAt: expiresAt ?? null },

@@ -1,4 +1,5 @@
 import { InvalidCursor } from './refusal';
+import { isTimestamp } from './rules';
 
 /**
  * A keyset cursor: the sort key of the last row of a page, as the database wrote it (a JavaScript date would cut its
@@ -24,7 +25,7 @@ export const timestampText = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 export function isTimestampText(part: string): boolean {
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(part) && !Number.isNaN(Date.parse(part));
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(part) && isTimestamp(part);
 }
 
 /** Splits rows fetched with one more than the page holds. */

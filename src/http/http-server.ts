@@ -5,13 +5,16 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import helmet from '@fastify/helmet';
 import { Logger } from 'nestjs-pino';
 import { uuidv7 } from 'uuidv7';
-import { ProblemFilter } from './problem.filter';
+import { JSON_TYPE, jsonParser } from './json-body';
+import { ProblemFilter, refuseUnroutable } from './problem.filter';
 import { RouteTable } from './route-table';
 import { validationPipe } from './validation';
 
 const BODY_BYTES_MAX = 1024 * 1024;
 /** A product id of 161 characters, each percent-encoded as three. */
 const PATH_PARAMETER_LENGTH_MAX = 600;
+/** Request line and headers together. Beyond it Node itself answers 431, without a problem and a request id. */
+const HEAD_BYTES_MAX = 64 * 1024;
 /** Longer than a balancer's usual 60 s, so that the balancer is the one to close an idle connection. */
 const KEEP_ALIVE_MS = 65_000;
 /** A request id is taken over from the caller when it looks like this. */
@@ -41,21 +44,28 @@ export async function createHttpServer(
     keepAliveTimeout: KEEP_ALIVE_MS,
     trustProxy: false,
     forceCloseConnections: 'idle',
+    http: { maxHeaderSize: HEAD_BYTES_MAX },
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
+    frameworkErrors: refuseUnroutable,
     genReqId: ({ headers }: IncomingMessage) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuidv7();
     },
   });
-  const routes = new RouteTable();
-  routes.observe(adapter.getInstance());
-  adapter.getInstance().addHook('onRequest', (request, reply, done) => {
+  const routes = new RouteTable(PATH_PARAMETER_LENGTH_MAX);
+  const fastify = adapter.getInstance();
+  routes.observe(fastify);
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser(JSON_TYPE, { parseAs: 'string' }, jsonParser(fastify));
+  fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     // The framework's account of its own start is not news; its errors are.
     logger: ['fatal', 'error', 'warn'],
+    // Nest's own would take forms too.
+    bodyParser: false,
   });
   app.useLogger(app.get(Logger));
   app.useGlobalPipes(validationPipe());

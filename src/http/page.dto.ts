@@ -1,5 +1,5 @@
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { NumberInQuery } from './rules';
+import { IfPresent, NumberInQuery } from './rules';
 
 export const PAGE_LIMIT_MAX = 200;
 const PAGE_LIMIT_DEFAULT = 50;
@@ -7,7 +7,7 @@ const PAGE_LIMIT_DEFAULT = 50;
 /** How every list is paged. */
 export class PageQuery {
   /** Items a page */
-  @IsOptional()
+  @IfPresent()
   @NumberInQuery()
   @IsInt()
   @Min(1)

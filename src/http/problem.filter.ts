@@ -9,8 +9,8 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { databaseFailure, type DatabaseFailure } from '../database/database-errors';
 import { type ProblemCode, problemOf } from './problem-types';
-import { Refusal } from './refusal';
-import { RouteTable } from './route-table';
+import { Refusal, ValidationFailed } from './refusal';
+import type { RouteTable } from './route-table';
 
 /** Asks a client to come back after a passing failure. */
 const RETRY_AFTER_SECONDS = '2';
@@ -29,6 +29,8 @@ const refusedByServer: Record<number, Answer> = {
   414: { code: 'URI_TOO_LONG', detail: 'A path segment may have at most 600 characters.' },
   415: { code: 'UNSUPPORTED_MEDIA_TYPE', detail: 'Send the body as Content-Type: application/json.' },
 };
+
+const misencodedPath = answerOf(new ValidationFailed([{ field: 'path', message: 'must be percent-encoded UTF-8' }]));
 
 const failedByDatabase: Record<DatabaseFailure, Answer> = {
   unavailable: { code: 'DATABASE_UNAVAILABLE', detail: 'The database does not answer at the moment. Try again.' },
@@ -51,21 +53,13 @@ export class ProblemFilter implements ExceptionFilter {
       // A readiness probe's own report, in the format probes know.
       return void reply.status(error.getStatus()).send(error.getResponse());
     }
-    const { code, detail, errors, headers } = this.answerTo(error, request);
-    const problem = problemOf(code, detail, request.id, errors);
-    void reply
-      .status(problem.status)
-      .headers({ ...(problem.status === 503 && { 'retry-after': RETRY_AFTER_SECONDS }), ...headers })
-      .type('application/problem+json; charset=utf-8')
-      .send(JSON.stringify(problem));
+    send(reply, request.id, this.answerTo(error, request));
   }
 
   private answerTo(error: unknown, request: FastifyRequest): Answer {
-    if (error instanceof Refusal) {
-      return { code: error.code, detail: error.message, errors: error.errors, headers: error.headers };
-    }
+    if (error instanceof Refusal) return answerOf(error);
     if (error instanceof HttpException) {
-      if (error.getStatus() === 404) return this.noSuchRoute(request);
+      if (error.getStatus() === 404 || !this.takes(request)) return this.noSuchRoute(request);
       const refused = refusedByServer[error.getStatus()];
       if (refused) return refused;
     }
@@ -76,6 +70,11 @@ export class ProblemFilter implements ExceptionFilter {
     }
     this.logger.error({ requestId: request.id, err: error }, 'A request failed');
     return { code: 'INTERNAL', detail: `Tell us the requestId ${request.id} and we can look it up.` };
+  }
+
+  /** A body that nobody would have read is not what is wrong. */
+  private takes({ method, url }: FastifyRequest): boolean {
+    return this.routes.methodsOf(url).includes(method);
   }
 
   private noSuchRoute({ method, url }: FastifyRequest): Answer {
@@ -89,6 +88,26 @@ export class ProblemFilter implements ExceptionFilter {
       headers: { allow: allowed.join(', ') },
     };
   }
+}
+
+/** Answers a path that Fastify does not even route. None of its hooks run. */
+export function refuseUnroutable(error: { statusCode?: number }, request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id);
+  const tooLong = error.statusCode === 414;
+  send(reply, request.id, tooLong ? refusedByServer[414]! : misencodedPath);
+}
+
+function answerOf({ code, message, errors, headers }: Refusal): Answer {
+  return { code, detail: message, errors, headers };
+}
+
+function send(reply: FastifyReply, requestId: string, { code, detail, errors, headers }: Answer): void {
+  const problem = problemOf(code, detail, requestId, errors);
+  void reply
+    .status(problem.status)
+    .headers({ ...(problem.status === 503 && { 'retry-after': RETRY_AFTER_SECONDS }), ...headers })
+    .type('application/problem+json; charset=utf-8')
+    .send(JSON.stringify(problem));
 }
 
 function pathOf(url: string): string {

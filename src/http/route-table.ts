@@ -1,13 +1,15 @@
-import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import buildRouter, { type HTTPMethod } from 'find-my-way';
 
-const METHODS: HTTPMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+const METHODS: HTTPMethod[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /** Knows which methods a path takes, so that a wrong method is told from a wrong path (Fastify answers 404 to both). */
-@Injectable()
 export class RouteTable {
-  private readonly router = buildRouter();
+  private readonly router;
+
+  constructor(maxParamLength: number) {
+    this.router = buildRouter({ maxParamLength });
+  }
 
   /** Must be called before the routes are registered. */
   observe(fastify: FastifyInstance): void {

@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
-import { Transform, Type } from 'class-transformer';
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
 import { IsBoolean, Matches, registerDecorator, ValidateIf } from 'class-validator';
 
 /** Printable: no control characters, no halves of surrogate pairs, no line separators. */
@@ -14,15 +15,17 @@ export function IsPrintable(lengthMax: number): PropertyDecorator {
   );
 }
 
+/** PostgreSQL takes offsets up to 15:59:59. */
+const OFFSET_HOURS_LIMIT = 16;
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
 
 /** ISO 8601 with date, time and offset. */
 export function IsTimestamp(): PropertyDecorator {
-  return rule(
-    'isTimestamp',
-    'must be a time such as 2030-01-31T12:00:00Z',
-    (value) => typeof value === 'string' && TIMESTAMP.test(value) && isRealTime(value),
-  );
+  return rule('isTimestamp', 'must be a time such as 2030-01-31T12:00:00Z', isTimestamp);
+}
+
+export function isTimestamp(value: unknown): value is string {
+  return typeof value === 'string' && TIMESTAMP.test(value) && isRealTime(value);
 }
 
 /** Query text `true` or `false`. */
@@ -34,10 +37,17 @@ export function IsFlag(): PropertyDecorator {
 }
 
 /** The field may be absent, and then keeps its default; unlike `IsOptional` it may not be null. */
-export const IfPresent = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);
+export const IfPresent = (): PropertyDecorator =>
+  applyDecorators(
+    ValidateIf((_, value) => value !== undefined),
+    ApiPropertyOptional(),
+  );
 
-/** Query text that is a number. Unlike implicit conversion it touches this property only. */
-export const NumberInQuery = (): PropertyDecorator => Type(() => Number);
+/** Query text that is a whole number in plain digits; anything else stays text, for `IsInt` to refuse. */
+export const NumberInQuery = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value,
+  );
 
 export const IsId = (): PropertyDecorator => Matches(UUID, { message: 'must be an id such as an earlier answer gave' });
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -54,9 +64,13 @@ function rule(name: string, message: string, validate: (value: unknown) => boole
   };
 }
 
-/** JavaScript accepts 31 February; PostgreSQL does not. */
+/** JavaScript accepts 31 February, the year 0 and every offset below a day; PostgreSQL does not. */
 function isRealTime(text: string): boolean {
   const day = text.slice(0, 10);
   const midnight = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(Date.parse(text)) && !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
+  if (Number.isNaN(Date.parse(text)) || Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(day))
+    return false;
+  const year = new Date(text).getUTCFullYear();
+  const offsetHours = Number(/[+-](\d\d):\d\d$/.exec(text)?.[1] ?? 0);
+  return year >= 1 && year <= 9999 && !text.startsWith('0000') && offsetHours < OFFSET_HOURS_LIMIT;
 }

@@ -1,17 +1,32 @@
 import 'reflect-metadata';
 import { ConfigError } from '../config/config';
+import { type DatabaseFailure, databaseFailure } from '../database/database-errors';
 import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres';
 import { Refusal } from '../http/refusal';
 import { UsageError } from './flags';
 import { StartError } from './start-error';
 
+const failedByDatabase: Record<DatabaseFailure, string> = {
+  unavailable: 'The database cannot be reached; check DATABASE_URL',
+  unmigrated: 'The database is not migrated yet: run npm run migrate',
+  exhausted: 'The database takes no further connection; try again',
+  conflict: 'The database is busy with the same rows; try again',
+};
+
 /** Runs a command line to its end: exit code 0, 2 for a wrong call, 1 for everything else, without a stack where we know why. */
 export function runCommand(command: () => Promise<void>): void {
   command().catch((error: unknown) => {
-    const known = [ConfigError, StartError, EmbeddedPostgresError, Refusal, UsageError].some(
-      (kind) => error instanceof kind,
-    );
-    console.error(known ? (error as Error).message : error);
+    console.error(explanationOf(error));
     process.exit(error instanceof UsageError ? 2 : 1);
   });
+}
+
+function explanationOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const known = [ConfigError, StartError, EmbeddedPostgresError, Refusal, UsageError].some(
+    (kind) => error instanceof kind,
+  );
+  if (known) return error.message;
+  const failure = databaseFailure(error);
+  return failure ? `${failedByDatabase[failure]} (${error.message}).` : error;
 }

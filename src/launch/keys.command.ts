@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
-import { type Scope, SCOPES } from '../auth/access';
+import { SCOPES } from '../auth/access';
 import { ApiKeyRepository } from '../auth/api-key.repository';
+import { CreateApiKeyDto } from '../auth/api-keys.dto';
 import { ApiKeys } from '../auth/api-keys.service';
 import { Config } from '../config/config';
 import { singleConnection } from '../database/data-source';
-import { ValidationFailed } from '../http/refusal';
+import { validationPipe } from '../http/validation';
 import { attachDatabase } from './database';
 import { UsageError } from './flags';
 import { runCommand } from './command';
@@ -37,15 +38,11 @@ runCommand(async () => {
 
 type Values = ReturnType<typeof parseCall>['values'];
 
+/** What the HTTP route checks is checked here too. Throws `ValidationFailed`. */
 async function create(apiKeys: ApiKeys, { name, scopes, client, expires }: Values): Promise<void> {
-  const wanted = (scopes ?? '').split(',').map((scope) => scope.trim());
-  const unknown = wanted.filter((scope) => !SCOPES.includes(scope as Scope));
-  if (unknown.length > 0)
-    throw new ValidationFailed([{ field: '--scopes', message: `must be some of ${SCOPES.join(', ')}` }]);
-  if (expires !== undefined && Number.isNaN(Date.parse(expires))) {
-    throw new ValidationFailed([{ field: '--expires', message: 'must be a time such as 2030-01-31T12:00:00Z' }]);
-  }
-  const created = await apiKeys.create({ name: name!, client, scopes: wanted as Scope[], expiresAt: expires });
+  const wanted = { name, client, scopes: scopes?.split(',').map((scope) => scope.trim()), expiresAt: expires };
+  const checked: unknown = await validationPipe().transform(wanted, { type: 'body', metatype: CreateApiKeyDto });
+  const created = await apiKeys.create(checked as CreateApiKeyDto);
   console.log(
     `${created.key}\n\nShown this once: ${created.name} (${created.apiKeyId}), scopes ${created.scopes.join(', ')}.`,
   );

@@ -2,10 +2,12 @@ import { Config } from '../config/config';
 import { singleConnection } from '../database/data-source';
 import { migrate } from '../database/migrate';
 import { attachDatabase } from './database';
+import { UsageError } from './flags';
 import { runCommand } from './command';
 
 /** `npm run migrate`: applies what is pending. */
 runCommand(async () => {
+  if (process.argv.length > 2) throw new UsageError('Usage: npm run migrate (it takes no arguments)');
   const { databaseUrl } = await attachDatabase(Config.read(process.env));
   const dataSource = singleConnection(databaseUrl!);
   await dataSource.initialize();

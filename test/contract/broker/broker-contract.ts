@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { type Broker, UnreadableMessage } from '../../../src/messaging/broker';
 import type { Message } from '../../../src/messaging/message';
+import { settledWithin } from '../../../src/messaging/settled-within';
 import { eventually, Inbox, MessagingFixture, signal } from '../../integration/messaging/messaging-fixture';
 
 /** One kind of broker, over the outbox of one test. */
@@ -246,6 +247,7 @@ export function brokerContract(open: (fixture: MessagingFixture) => Promise<Tran
       const sent = await fixture.send(Array<string>(6).fill('acme'));
       await eventually(() => inbox.atWork === 2);
       const stopped = first.stop(LONG_STOP_MS);
+      expect(await settledWithin(300, stopped)).toBe(false);
       release.resolve();
       await stopped;
       expect(inbox.done).toHaveLength(2);

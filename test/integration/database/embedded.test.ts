@@ -46,6 +46,7 @@ const OWNER_PROGRAM = `
     await client.connect();
     await client.query('create table if not exists kept (note text)');
     await client.query("insert into kept values ('committed before the kill')");
+    process.on('SIGINT', () => console.log('interrupted'));
     console.log(server.url);
     setInterval(() => {}, 1000);
   })().catch((error) => { console.log(error.name + ': ' + error.message); process.exit(1); });
@@ -213,6 +214,15 @@ describe('one owner at a time', () => {
 });
 
 describe('after a kill', () => {
+  it('survives the Ctrl-C that reaches every process at the terminal, so that its owner can finish first', async () => {
+    const owner = await startOwner();
+    process.kill(-owner.pid, 'SIGINT');
+    const [said] = (await once(owner.child.stdout!, 'data')) as [Buffer];
+
+    expect(said.toString('utf8').trim()).toBe('interrupted');
+    expect(await rows(owner.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+  });
+
   it('takes the server down within 2 s of its owner, and the next start has what was committed', async () => {
     const owner = await startOwner();
     owner.child.kill('SIGKILL');
@@ -419,6 +429,7 @@ function spawnOwner(): ChildProcess {
   const child = spawn(process.execPath, ['-e', OWNER_PROGRAM, dataDir], {
     cwd: REPOSITORY,
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true, // a process group of its own, as at a terminal
   });
   children.push(child);
   return child;

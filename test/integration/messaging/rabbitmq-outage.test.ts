@@ -1,6 +1,6 @@
 import { isTransientDatabaseError as isTransient } from '../../../src/database/database-errors';
 import { RabbitmqBroker } from '../../../src/messaging/brokers/rabbitmq/rabbitmq.broker';
-import { canStartBroker, type PrivateBroker, privateBroker } from '../../support/rabbitmq';
+import { canStartBroker, type PrivateBroker, privateBroker, Wire } from '../../support/rabbitmq';
 import { eventually, Inbox, MessagingFixture } from './messaging-fixture';
 
 /** Each start of a node takes 7 s on an idle machine. */
@@ -33,9 +33,9 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
     fixture.expectNothingEscaped();
   });
 
-  function newBroker(): RabbitmqBroker {
+  function newBroker(url = node.url): RabbitmqBroker {
     const { dataSource, outbox, repository } = fixture;
-    return new RabbitmqBroker({ dataSource, outbox, repository, url: node.url, prefix: 'holdfast', isTransient });
+    return new RabbitmqBroker({ dataSource, outbox, repository, url, prefix: 'holdfast', isTransient });
   }
 
   it('starts without it, says why nothing moves, stops without it, and delivers when it comes', async () => {
@@ -99,7 +99,9 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
     await eventually(async () => inbox.done.length >= 3 && (await fixture.outboxCount()) === 0, RECONNECT_DEADLINE_MS);
   });
 
-  it('stops within its deadline while an alarm blocks publishing', async () => {
+  it('stops within its deadline while an alarm blocks publishing, and does not connect again', async () => {
+    const wire = await new Wire(node.url).open();
+    broker = newBroker(wire.url);
     await broker.start();
     await eventually(async () => (await broker.health()).up, RECONNECT_DEADLINE_MS);
     await node.control('set_vm_memory_high_watermark', 'absolute', '1');
@@ -108,6 +110,9 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
     const stoppedAt = performance.now();
     await broker.stop(500);
     expect(performance.now() - stoppedAt).toBeLessThan(4_000);
+    // A second connection would come after a second.
+    await expect(eventually(() => wire.connections > 2, 2_500)).rejects.toThrow('Waited');
     await node.control('set_vm_memory_high_watermark', '0.4');
+    await wire.close();
   });
 });

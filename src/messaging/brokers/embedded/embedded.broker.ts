@@ -37,6 +37,7 @@ export class EmbeddedBroker implements Broker {
   private readonly leases: Leases;
   private readonly polling: Polling;
   private stopListening: () => void = () => undefined;
+  private looking: Promise<number> = Promise.resolve(0);
   private fault: string | undefined;
 
   constructor(private readonly options: EmbeddedBrokerOptions) {
@@ -55,10 +56,11 @@ export class EmbeddedBroker implements Broker {
     return Promise.resolve();
   }
 
-  consume(vendorId: string, consumers: number, handler: MessageHandler): Promise<void> {
+  async consume(vendorId: string, consumers: number, handler: MessageHandler): Promise<void> {
     this.subscriptions.set(vendorId, { consumers, handler });
     this.polling.wake();
-    return Promise.resolve();
+    // The look under way still goes by the old number; none after it does.
+    await this.looking.catch(() => undefined);
   }
 
   async stop(deadlineMs: number): Promise<void> {
@@ -77,7 +79,12 @@ export class EmbeddedBroker implements Broker {
   }
 
   /** One look: takes what there is room for, sets its handlers to work, answers how much it was. */
-  async runOnce(): Promise<number> {
+  runOnce(): Promise<number> {
+    this.looking = this.look();
+    return this.looking;
+  }
+
+  private async look(): Promise<number> {
     const room = [...this.subscriptions]
       .map(([vendorId, { consumers }]) => ({ vendorId, places: consumers - this.leases.count(vendorId) }))
       .filter(({ places }) => places > 0);
