@@ -34,7 +34,7 @@ export class PutVendorDto {
   /** How often its stock is polled; the installation's default when absent */
   @IsOptional()
   @IsInt()
-  @Min(100)
+  @Min(10)
   @Max(86_400_000)
   syncIntervalMs?: number | null;
 

@@ -30,7 +30,7 @@ describe('configuration', () => {
   it.each([
     ['DATABASE_URL', 'mysql://root:hunter2@db/shop'],
     ['RABBITMQ_URL', 'http://guest:hunter2@mq'],
-    ['ADMIN_API_KEY', 'hunter2'],
+    ['ADMIN_API_KEY', 'my hunter2'],
   ])('masks a wrong %s', (key, value) => {
     const [problem] = problemsOf({ [key]: value });
     expect(problem).toContain(key);

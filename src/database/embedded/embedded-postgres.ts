@@ -89,8 +89,9 @@ async function stopOwned(server: RunningServer, ownership: Claim): Promise<void>
   await ownership.release();
 }
 
+/** Without TLS, whatever the user's environment asks of other servers (`PGSSLMODE`). */
 function urlOf(port: number, password: string): string {
-  return `postgres://${DATABASE_USER}:${password}@127.0.0.1:${port}/${DATABASE_NAME}`;
+  return `postgres://${DATABASE_USER}:${password}@127.0.0.1:${port}/${DATABASE_NAME}?sslmode=disable`;
 }
 
 /** What the system refuses is about the directory: rights, space, a file system that cannot do it. */

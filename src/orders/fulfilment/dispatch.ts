@@ -8,7 +8,7 @@ import type { Message } from '../../messaging/message';
 import { parseProductId } from '../../stock/product';
 import { SlotRepository } from '../../vendors/slot.repository';
 import type { Vendor } from '../../vendors/vendor';
-import type { LookUpAnswer, PurchaseAnswer } from '../../vendors/vendor-adapter';
+import type { LookUpAnswer, NotSent, PurchaseAnswer } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { VendorRepository } from '../../vendors/vendor.repository';
 import { OrderEventsRepository } from '../order-events.repository';
@@ -63,7 +63,6 @@ export class Dispatch {
     const { orderId } = readOrderPlaced(message);
     const dispatching = await this.beginWithSlot(orderId);
     if (!dispatching) return this.leaveToOthers(message, orderId);
-    this.logger.debug({ orderId, messageId: message.messageId }, dispatching.sending ? 'Sending' : 'Looking up');
     return dispatching.sending ? this.purchase(dispatching, message) : this.lookUp(dispatching, message);
   }
 
@@ -112,6 +111,7 @@ export class Dispatch {
   private async purchase(dispatching: Dispatching, message: Message): Promise<void> {
     const { claim, vendor } = dispatching;
     const answer = await this.callPurchase(dispatching);
+    this.log('Sent', claim, message, answer);
     switch (answer.outcome) {
       case 'accepted':
         return this.outcome.accepted(claim, answer);
@@ -143,6 +143,7 @@ export class Dispatch {
     const { claim, vendor, history } = dispatching;
     if (history.open === 0) return this.giveUp(dispatching, message);
     const answer = await this.registry.adapterOf(vendor).lookUp(vendor, claim.orderId);
+    this.log('Looked up', claim, message, answer);
     switch (answer.outcome) {
       case 'accepted':
         return this.outcome.accepted(claim, answer);
@@ -198,6 +199,16 @@ export class Dispatch {
     if (counted >= attemptsMax) return `${vendor.name} gave no definite answer to ${counted} purchases sent.`;
     if (ageMs <= this.config.deliveryAgeMsMax) return undefined;
     return `${vendor.name} gave no definite answer within ${seconds(this.config.deliveryAgeMsMax)}.`;
+  }
+
+  private log(
+    what: string,
+    { orderId, vendorId }: Claim,
+    { messageId, attempt }: Message,
+    answer: LookUpAnswer | NotSent,
+  ): void {
+    const detail = 'detail' in answer ? answer.detail : undefined;
+    this.logger.log({ orderId, vendorId, messageId, attempt, outcome: answer.outcome, detail }, what);
   }
 
   private delayAfter({ attempt }: Message, askedForMs = 0): number {

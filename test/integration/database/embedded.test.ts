@@ -75,7 +75,7 @@ describe('an embedded server', () => {
     const server = await start();
     const url = new URL(server.url);
 
-    expect(server.url).toMatch(/^postgres:\/\/holdfast:[\w-]{20,}@127\.0\.0\.1:\d+\/holdfast$/);
+    expect(server.url).toMatch(/^postgres:\/\/holdfast:[\w-]{20,}@127\.0\.0\.1:\d+\/holdfast\?sslmode=disable$/);
     expect(await rows(server.url, 'select current_user as me, current_database() as db')).toEqual([
       { me: 'holdfast', db: 'holdfast' },
     ]);
