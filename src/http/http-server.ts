@@ -3,7 +3,6 @@ import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import helmet from '@fastify/helmet';
-import { Logger } from 'nestjs-pino';
 import { uuidv7 } from 'uuidv7';
 import { JSON_TYPE, jsonParser } from './json-body';
 import { ProblemFilter, refuseUnroutable } from './problem.filter';
@@ -67,7 +66,6 @@ export async function createHttpServer(
     // Nest's own would take forms too.
     bodyParser: false,
   });
-  app.useLogger(app.get(Logger));
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(routes));
   await app.register(helmet, { contentSecurityPolicy, strictTransportSecurity: false });

@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from '@nestjs/common';
+import { Logger as PinoLogger } from 'nestjs-pino';
 import { ApiKeys } from '../auth/api-keys.service';
 import type { Config } from '../config/config';
 import { timeBudgets } from '../config/time-budgets';
@@ -56,6 +57,8 @@ async function listen(app: NestFastifyApplication, mode: string, demo: boolean, 
   const { port } = await listenOn({ key, port: wanted, mayMove: demo && !config.isSet(key) }, (candidate) =>
     app.listen(candidate, config.host),
   );
+  // Only now: the list of mapped routes, at every start, is not news.
+  app.useLogger(app.get(PinoLogger));
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   const url = `http://${host}:${port}`;
   new Logger('Holdfast').log(`${mode} ${version} listens on ${url}`);

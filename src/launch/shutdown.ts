@@ -3,18 +3,23 @@ type StopStep = () => Promise<unknown> | undefined | void;
 
 /** What a container runtime sends, and what Ctrl-C sends. */
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** npm passes a Ctrl-C on that the terminal has sent already: a second signal so soon is the same one. */
+const SAME_SIGNAL_MS = 1000;
 /** How often a process that `npm start` began looks whether npm is still there. */
 const LOOK_FOR_PARENT_MS = 250;
 
 /**
- * On the first signal runs the steps in order and exits 0; a second signal exits at once. A step that fails is reported
+ * On the first signal runs the steps in order and exits 0; a second one, a while later, exits at once. A step that fails is reported
  * and the rest still run.
  */
 export function endWith(steps: readonly StopStep[]): void {
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const stop = async (): Promise<void> => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     for (const step of steps) {
       try {
         await step();

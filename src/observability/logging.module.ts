@@ -24,6 +24,8 @@ const SECRETS = [
           genReqId: ({ id }) => id,
           // One line a request, after its answer; a health probe every few seconds is not news.
           autoLogging: { ignore: ({ url }) => url?.startsWith('/health/') ?? false },
+          customSuccessMessage: ({ method, url }, { statusCode }) => `${method} ${url} ${statusCode}`,
+          customErrorMessage: ({ method, url }, { statusCode }) => `${method} ${url} ${statusCode}`,
           customLogLevel: (_request, { statusCode }) => (statusCode >= 500 ? 'warn' : 'info'),
           serializers: {
             req: ({ id, method, url }: { id: string; method: string; url: string }) => ({ id, method, url }),

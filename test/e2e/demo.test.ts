@@ -45,10 +45,11 @@ describe('npm start, on a machine with nothing but Node', () => {
     expect(await purchases(app.welcome.ledgerUrl)).toEqual([order.orderId]);
   });
 
-  it('stops cleanly on SIGTERM, and finds everything again', async () => {
+  it('stops cleanly on a Ctrl-C, which npm sends once more, and finds everything again', async () => {
     const dataDir = keptDataDir();
     const first = await startDemo(dataDir, String(await freePort()));
     const { orderId } = JSON.parse(execSync(first.welcome.curl, { encoding: 'utf8' })) as { orderId: string };
+    first.signal('SIGINT');
     expect(await first.stop()).toBe(0);
     const second = await startDemo(dataDir, String(await freePort()));
     expect(second.welcome.apiKey).toBe(first.welcome.apiKey);

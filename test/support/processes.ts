@@ -13,6 +13,7 @@ export interface AppProcess {
   url: string;
   /** Everything it printed so far. */
   output(): string;
+  signal(signal: NodeJS.Signals): void;
   /** SIGTERM, and its exit code. */
   stop(): Promise<number | null>;
   /** SIGKILL. */
@@ -42,6 +43,7 @@ export async function startProcess(
     url: `http://127.0.0.1:${port}`,
     output: () => output,
     running: () => isRunning(child),
+    signal: (signal) => void child.kill(signal),
     stop: () => end(child, 'SIGTERM'),
     kill: async () => void (await end(child, 'SIGKILL')),
   };
