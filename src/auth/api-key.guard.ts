@@ -1,4 +1,4 @@
-import { type CanActivate, createParamDecorator, type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { type Caller, IS_PUBLIC, REQUIRED_SCOPE, type Scope } from './access';
@@ -30,8 +30,3 @@ export class ApiKeyGuard implements CanActivate {
     return true;
   }
 }
-
-/** The caller of the request at hand. */
-export const CurrentCaller = createParamDecorator(
-  (_: unknown, context: ExecutionContext): Caller => context.switchToHttp().getRequest<AuthenticatedRequest>().caller!,
-);

@@ -7,6 +7,7 @@ export const problemTypes = {
   INSUFFICIENT_SCOPE: { status: 403, title: 'The API key lacks a scope' },
   ROUTE_NOT_FOUND: { status: 404, title: 'No such route' },
   ORDER_NOT_FOUND: { status: 404, title: 'No such order' },
+  CHECKOUT_NOT_FOUND: { status: 404, title: 'No such checkout' },
   PRODUCT_NOT_FOUND: { status: 404, title: 'No such product' },
   VENDOR_NOT_FOUND: { status: 404, title: 'No such vendor' },
   API_KEY_NOT_FOUND: { status: 404, title: 'No such API key' },

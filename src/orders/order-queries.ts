@@ -5,12 +5,13 @@ import { UUID } from '../http/rules';
 import { type Order, ORDER_COLUMNS, orderOf, type OrderRow } from './order';
 import { type OrderEvent, OrderEventsRepository } from './order-events.repository';
 import type { OrderStatus } from './order-status';
-import { OrderNotFound } from './orders.errors';
+import { CheckoutNotFound, OrderNotFound } from './orders.errors';
 
 export interface OrderFilter {
   status?: OrderStatus;
   vendorId?: string;
   productId?: string;
+  checkoutId?: string;
   needsAttention?: boolean;
   /** ISO 8601, inclusive. */
   createdAfter?: string;
@@ -51,6 +52,15 @@ export class OrderQueries {
     return (await rows<OrderRow>(this.dataSource.manager, statement, [orderIds])).map(orderOf);
   }
 
+  /** A checkout's orders, as its lines were. Throws `CheckoutNotFound`. */
+  async ofCheckout(checkoutId: string): Promise<[Order, ...Order[]]> {
+    const statement = `SELECT ${ORDER_COLUMNS} FROM orders WHERE checkout_id = $1 ORDER BY order_id`;
+    const found = UUID.test(checkoutId) ? await rows<OrderRow>(this.dataSource.manager, statement, [checkoutId]) : [];
+    const [first, ...others] = found.map(orderOf);
+    if (!first) throw new CheckoutNotFound(checkoutId);
+    return [first, ...others];
+  }
+
   /** Throws `OrderNotFound`. */
   async events(orderId: string): Promise<OrderEvent[]> {
     await this.get(orderId);
@@ -78,6 +88,7 @@ function conditionsOf(filter: OrderFilter): { conditions: string[]; values: unkn
   if (filter.status !== undefined) conditions.push(`status = ${placeholder(filter.status)}::order_status`);
   if (filter.vendorId !== undefined) conditions.push(`vendor_id = ${placeholder(filter.vendorId)}`);
   if (filter.productId !== undefined) conditions.push(`product_id = ${placeholder(filter.productId)}`);
+  if (filter.checkoutId !== undefined) conditions.push(`checkout_id = ${placeholder(filter.checkoutId)}`);
   if (filter.needsAttention !== undefined)
     conditions.push(filter.needsAttention ? 'needs_attention' : 'NOT needs_attention');
   if (filter.createdAfter !== undefined) conditions.push(`created_at >= ${placeholder(filter.createdAfter)}`);

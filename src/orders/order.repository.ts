@@ -13,6 +13,7 @@ export interface NewOrder {
   /** What could be sold when it was granted. */
   availableQuantity: number;
   client: string;
+  checkoutId: string | null;
 }
 
 /** An order nobody else can change until the transaction ends. */
@@ -35,11 +36,12 @@ export class OrderRepository {
       'insert-orders',
       `WITH inserted AS (
          INSERT INTO orders (order_id, vendor_id, product_id, quantity, unit_price, total_price, currency,
-                             available_quantity, client)
-         SELECT order_id, vendor_id, product_id, quantity, unit_price, unit_price * quantity, currency, available, client
+                             available_quantity, client, checkout_id)
+         SELECT order_id, vendor_id, product_id, quantity, unit_price, unit_price * quantity, currency, available, client,
+                checkout_id
          FROM unnest($1::varchar[], $2::varchar[], $3::varchar[], $4::integer[], $5::numeric[], $6::varchar[],
-                     $7::integer[], $8::varchar[])
-           AS placed (order_id, vendor_id, product_id, quantity, unit_price, currency, available, client)
+                     $7::integer[], $8::varchar[], $9::varchar[])
+           AS placed (order_id, vendor_id, product_id, quantity, unit_price, currency, available, client, checkout_id)
          RETURNING *),
        told AS (
          INSERT INTO order_events (order_id, type, detail)
@@ -55,6 +57,7 @@ export class OrderRepository {
         placed.map(({ currency }) => currency),
         placed.map(({ availableQuantity }) => availableQuantity),
         placed.map(({ client }) => client),
+        placed.map(({ checkoutId }) => checkoutId),
       ],
     );
     return inserted.map(orderOf);

@@ -1,6 +1,9 @@
 import { timestampText } from '../http/cursor';
 import type { FailureReason, HoldState, OrderStatus } from './order-status';
 
+/** Units of a product an order may ask for. */
+export const QUANTITY_MAX = 1_000_000;
+
 /** An order as its client sees it. Money is decimal text; times are ISO 8601 UTC. */
 export interface Order {
   orderId: string;
@@ -13,6 +16,8 @@ export interface Order {
   status: OrderStatus;
   failureReason: FailureReason | null;
   vendorOrderId: string | null;
+  /** The checkout it was placed with. */
+  checkoutId: string | null;
   /** It waits for an operator. */
   needsAttention: boolean;
   attentionReason: string | null;
@@ -32,6 +37,7 @@ export interface OrderRow {
   failure_reason: FailureReason | null;
   hold_state: HoldState;
   vendor_order_id: string | null;
+  checkout_id: string | null;
   needs_attention: boolean;
   attention_reason: string | null;
   created_at: Date;
@@ -41,7 +47,7 @@ export interface OrderRow {
 }
 
 export const ORDER_COLUMNS = `order_id, product_id, vendor_id, quantity, unit_price, total_price, currency, status,
-  failure_reason, hold_state, vendor_order_id, needs_attention, attention_reason, created_at, updated_at,
+  failure_reason, hold_state, vendor_order_id, checkout_id, needs_attention, attention_reason, created_at, updated_at,
   ${timestampText('created_at')} AS created_at_text`;
 
 export function orderOf(found: OrderRow): Order {
@@ -56,6 +62,7 @@ export function orderOf(found: OrderRow): Order {
     status: found.status,
     failureReason: found.failure_reason,
     vendorOrderId: found.vendor_order_id,
+    checkoutId: found.checkout_id,
     needsAttention: found.needs_attention,
     attentionReason: found.attention_reason,
     createdAt: found.created_at.toISOString(),

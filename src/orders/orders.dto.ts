@@ -1,13 +1,11 @@
 import { IsIn, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
 import { PageQuery } from '../http/page.dto';
-import { IfPresent, IsFlag, IsPrintable, IsTimestamp } from '../http/rules';
+import { IfPresent, IsFlag, IsId, IsPrintable, IsTimestamp } from '../http/rules';
 import { PRODUCT_ID_LENGTH_MAX } from '../stock/product';
 import { VENDOR_ID } from '../vendors/vendor';
-import type { Order } from './order';
+import { type Order, QUANTITY_MAX } from './order';
 import type { OrderEvent, OrderEventType } from './order-events.repository';
 import { type FailureReason, ORDER_STATUSES, type OrderStatus } from './order-status';
-
-const QUANTITY_MAX = 1_000_000;
 
 export class PlaceOrderDto {
   /**
@@ -42,6 +40,11 @@ export class OrderQuery extends PageQuery {
   @IsOptional()
   @IsPrintable(PRODUCT_ID_LENGTH_MAX)
   productId?: string;
+
+  /** Only orders of this checkout */
+  @IsOptional()
+  @IsId()
+  checkoutId?: string;
 
   /** Only orders that wait for an operator, or only those that do not */
   @IsOptional()
@@ -86,6 +89,11 @@ export class OrderDto implements Order {
    * @example null
    */
   vendorOrderId!: string | null;
+  /**
+   * The checkout it was placed with
+   * @example null
+   */
+  checkoutId!: string | null;
   /** It waits for an operator; its stock stays held */
   needsAttention!: boolean;
   /** @example null */

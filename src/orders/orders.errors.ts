@@ -11,17 +11,13 @@ export class OrderNotFound extends Refusal {
 
 export class InsufficientStock extends Refusal {
   readonly code = 'INSUFFICIENT_STOCK';
-  override readonly errors: FieldError[];
 
+  /** Each error has `requested` and `available`. */
   constructor(
-    readonly productId: string,
-    readonly requested: number,
-    readonly available: number,
+    detail: string,
+    override readonly errors: FieldError[],
   ) {
-    super(`${requested} of ${productId} were asked for, ${available} can be sold.`);
-    this.errors = [
-      { field: 'quantity', message: `must not be more than ${available}`, productId, requested, available },
-    ];
+    super(detail);
   }
 }
 
@@ -47,5 +43,13 @@ export class Overloaded extends Refusal {
 
   constructor() {
     super('Too many orders wait to be placed. Nothing was stored; try again.');
+  }
+}
+
+export class CheckoutNotFound extends Refusal {
+  readonly code = 'CHECKOUT_NOT_FOUND';
+
+  constructor(checkoutId: string) {
+    super(`There is no checkout ${checkoutId}.`);
   }
 }

@@ -3,6 +3,7 @@ import { Agents } from '../lifecycle/agents';
 import { MessagingModule, MessagingWorkerModule } from '../messaging/messaging.module';
 import { StockModule } from '../stock/stock.module';
 import { VendorsModule } from '../vendors/vendors.module';
+import { CheckoutsController } from './checkouts.controller';
 import { AttemptRepository } from './fulfilment/attempt.repository';
 import { ClaimRepository } from './fulfilment/claim.repository';
 import { Dispatch } from './fulfilment/dispatch';
@@ -24,7 +25,7 @@ import { Placement } from './placement/placement';
 })
 export class OrdersModule {}
 
-@Module({ imports: [OrdersModule], controllers: [OrdersController] })
+@Module({ imports: [OrdersModule], controllers: [OrdersController, CheckoutsController] })
 export class OrdersApiModule {}
 
 /** Places orders at their vendors, and tidies up behind placement. */

@@ -2,7 +2,9 @@ import { Overloaded } from '../../src/orders/orders.errors';
 import { Lane, type Settled } from '../../src/orders/placement/lane';
 
 /** A lane whose commits are ended by the test. */
-function steered(limits = { batchMax: 3, waitingMax: 5 }) {
+function steered(
+  limits = { batchMax: 3, waitingMax: 5, weightOf: (request: number) => (request >= 100 ? request / 100 : 1) },
+) {
   const commits: { batch: number[]; end: () => void }[] = [];
   const lane = new Lane<number, string>(
     (batch) =>
@@ -46,6 +48,17 @@ describe('a lane', () => {
       [1, 2, 3],
       [4, 5],
     ]);
+  });
+
+  it('weighs what it commits together, and takes even the heaviest alone', async () => {
+    const { lane, commits } = steered();
+    const all = [1, 200, 1, 900].map((request) => lane.submit(request));
+    for (let turns = 0; turns < 3; turns++) {
+      await turn();
+      commits[turns]!.end();
+    }
+    await Promise.all(all);
+    expect(commits.map(({ batch }) => batch)).toEqual([[1, 200], [1], [900]]);
   });
 
   it('answers each its own: one that fails harms no other', async () => {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../../config/config';
 import type { Transaction } from '../../database/sql';
+import type { FieldError } from '../../http/problem-types';
 import type { OutgoingMessage } from '../../messaging/message';
 import { Outbox } from '../../messaging/outbox';
 import { parseProductId } from '../../stock/product';
@@ -12,22 +13,21 @@ import { type NewOrder, OrderRepository } from '../order.repository';
 import { InsufficientStock } from '../orders.errors';
 import { IdempotencyRepository, type StoredAnswer } from './idempotency.repository';
 import type { Settled } from './lane';
-import { type AskedOrder, isRemembered, type Verdict, verdictsOn } from './verdict';
+import { type Asked, isRemembered, type Verdict, verdictsOn } from './verdict';
 
 const CREATED = 201;
 const CONFLICT = 409;
 
-/** `replayed`: this is the first answer to the same key again. */
+/** One order for each line. `replayed`: this is the first answer to the same key again. */
 export interface Placed {
-  order: Order;
+  orders: Order[];
   replayed: boolean;
 }
 
-/** An InsufficientStock is kept as the numbers it is made of. */
+/** An InsufficientStock as it is kept. */
 interface RememberedRefusal {
-  productId: string;
-  requested: number;
-  available: number;
+  detail: string;
+  errors: FieldError[];
 }
 
 /** Orders decided and written together, in one transaction: keys, then stock, then orders with all that follows them. */
@@ -42,34 +42,32 @@ export class Batch {
     private readonly config: Config,
   ) {}
 
-  /** Answers each asked order in its place, after the commit. Throws what the database throws: then none is written. */
-  commit(batch: AskedOrder[]): Promise<Settled<Placed>[]> {
+  /** Answers each in its place, after the commit. Throws what the database throws: then none is written. */
+  commit(batch: Asked[]): Promise<Settled<Placed>[]> {
     return this.dataSource.transaction(async (tx) => {
       const keys = batch.flatMap(({ key }) => key ?? []);
       const claims = keys.length === 0 ? new Map() : await this.idempotency.claim(tx, keys);
-      const products = await this.stock.lockForPlacement(
-        tx,
-        batch.flatMap(({ productId }) => productKey(productId)),
-      );
+      const products = await this.stock.lockForPlacement(tx, batch.flatMap(productKeys));
       const verdicts = verdictsOn(batch, products, claims);
       const placed = await this.write(tx, batch, verdicts);
-      const settled = verdicts.map((verdict, index) => settle(verdict, placed.get(batch[index]!.orderId)));
+      const settled = batch.map((asked, index) => settle(asked, verdicts[index]!, placed));
       await this.remember(tx, batch, verdicts, settled);
       return settled.map((own, index) => repeat(verdicts[index]!, settled) ?? own);
     });
   }
 
-  private async write(tx: Transaction, batch: AskedOrder[], verdicts: Verdict[]): Promise<Map<string, Order>> {
+  private async write(tx: Transaction, batch: Asked[], verdicts: Verdict[]): Promise<Map<string, Order>> {
     const granted: NewOrder[] = [];
     const messages: OutgoingMessage[] = [];
-    for (const [index, { orderId, productId, quantity, client, traceparent }] of batch.entries()) {
+    for (const [index, { lines, client, checkoutId, traceparent }] of batch.entries()) {
       const verdict = verdicts[index]!;
       if (verdict.kind !== 'granted') continue;
-      const { vendorId, unitPrice, availableQuantity } = verdict;
-      const { currency } = this.config;
-      granted.push({ orderId, vendorId, productId, quantity, unitPrice, currency, availableQuantity, client });
-      const payload: OrderPlaced = { orderId };
-      messages.push({ type: ORDER_PLACED, vendorId, subject: orderId, payload, traceparent });
+      for (const [line, { orderId, productId, quantity }] of lines.entries()) {
+        const grant = verdict.grants[line]!;
+        granted.push({ orderId, productId, quantity, client, checkoutId, currency: this.config.currency, ...grant });
+        const payload: OrderPlaced = { orderId };
+        messages.push({ type: ORDER_PLACED, vendorId: grant.vendorId, subject: orderId, payload, traceparent });
+      }
     }
     if (granted.length === 0) return new Map();
     await this.stock.reserve(tx, granted);
@@ -80,7 +78,7 @@ export class Batch {
 
   private async remember(
     tx: Transaction,
-    batch: AskedOrder[],
+    batch: Asked[],
     verdicts: Verdict[],
     settled: Settled<Placed>[],
   ): Promise<void> {
@@ -91,15 +89,17 @@ export class Batch {
   }
 }
 
-function productKey(productId: string): { vendorId: string; productId: string }[] {
-  const parsed = parseProductId(productId);
-  return parsed ? [{ vendorId: parsed.vendorId, productId }] : [];
+function productKeys({ lines }: Asked): { vendorId: string; productId: string }[] {
+  return lines.flatMap(({ productId }) => {
+    const parsed = parseProductId(productId);
+    return parsed ? [{ vendorId: parsed.vendorId, productId }] : [];
+  });
 }
 
-function settle(verdict: Verdict, placed: Order | undefined): Settled<Placed> {
+function settle({ lines }: Asked, verdict: Verdict, placed: ReadonlyMap<string, Order>): Settled<Placed> {
   switch (verdict.kind) {
     case 'granted':
-      return { result: { order: placed!, replayed: false } };
+      return { result: { orders: lines.map(({ orderId }) => placed.get(orderId)!), replayed: false } };
     case 'refused':
       return { error: verdict.refusal };
     case 'remembered':
@@ -109,21 +109,21 @@ function settle(verdict: Verdict, placed: Order | undefined): Settled<Placed> {
   }
 }
 
-/** The answer of the earlier order with the same key in the same batch. */
+/** The answer of the earlier one with the same key in the same batch. */
 function repeat(verdict: Verdict, settled: Settled<Placed>[]): Settled<Placed> | undefined {
   return verdict.kind === 'repeats' ? replay(answerOf(settled[verdict.earlier]!)) : undefined;
 }
 
 function answerOf(settled: Settled<Placed>): StoredAnswer {
-  if ('result' in settled) return { status: CREATED, answer: settled.result.order };
-  const { productId, requested, available } = settled.error as InsufficientStock;
-  return { status: CONFLICT, answer: { productId, requested, available } satisfies RememberedRefusal };
+  if ('result' in settled) return { status: CREATED, answer: settled.result.orders };
+  const { message: detail, errors } = settled.error as InsufficientStock;
+  return { status: CONFLICT, answer: { detail, errors } satisfies RememberedRefusal };
 }
 
 function replay({ status, answer }: StoredAnswer): Settled<Placed> {
-  if (status === CREATED) return { result: { order: answer as Order, replayed: true } };
-  const { productId, requested, available } = answer as RememberedRefusal;
-  const refusal = new InsufficientStock(productId, requested, available);
+  if (status === CREATED) return { result: { orders: answer as Order[], replayed: true } };
+  const { detail, errors } = answer as RememberedRefusal;
+  const refusal = new InsufficientStock(detail, errors);
   refusal.headers['idempotency-replayed'] = 'true';
   return { error: refusal };
 }

@@ -3,9 +3,10 @@ import { Overloaded } from '../orders.errors';
 /** What became of one request of a batch. */
 export type Settled<Result> = { result: Result } | { error: unknown };
 
-export interface LaneLimits {
-  /** Requests committed together at most: a batch's time is what its last request waits. */
+export interface LaneLimits<Request> {
+  /** Weight committed together at most: a batch's time is what its last request waits. */
   batchMax: number;
+  weightOf(request: Request): number;
   /** Requests that may wait for a later batch. */
   waitingMax: number;
 }
@@ -21,7 +22,7 @@ export class Lane<Request, Result> {
   constructor(
     /** Answers as many as it was given, in their order; never rejects. */
     private readonly commit: (batch: Request[]) => Promise<Settled<Result>[]>,
-    private readonly limits: LaneLimits,
+    private readonly limits: LaneLimits<Request>,
   ) {}
 
   /** Throws `Overloaded`, at once, where too many wait already. */
@@ -40,10 +41,18 @@ export class Lane<Request, Result> {
     // Requests that were read from their sockets in the same turn of the event loop share the first batch.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, this.limits.batchMax);
+      const batch = this.waiting.splice(0, this.nextBatchSize());
       const settled = await this.commit(batch.map(({ request }) => request));
       batch.forEach(({ settle }, index) => settle(settled[index]!));
     }
     this.underWay = false;
+  }
+
+  /** At least one, however heavy. */
+  private nextBatchSize(): number {
+    const { batchMax, weightOf } = this.limits;
+    let weight = 0;
+    const end = this.waiting.findIndex(({ request }) => (weight += weightOf(request)) > batchMax);
+    return end === -1 ? this.waiting.length : Math.max(1, end);
   }
 }

@@ -3,29 +3,36 @@ import { Injectable, Logger } from '@nestjs/common';
 import { uuidv7 } from 'uuidv7';
 import { databaseFailure } from '../../database/database-errors';
 import { Outbox } from '../../messaging/outbox';
+import { ValidationFailed } from '../../http/refusal';
+import { type Order, QUANTITY_MAX } from '../order';
 import { OrderQueries } from '../order-queries';
 import { Batch, type Placed } from './batch';
 import { idempotencyKey } from './idempotency.repository';
 import { Lane, type Settled } from './lane';
-import type { AskedOrder } from './verdict';
+import type { Asked, AskedLine } from './verdict';
 
-const ROUTE = 'POST /v1/orders';
+const ORDERS_ROUTE = 'POST /v1/orders';
+const CHECKOUTS_ROUTE = 'POST /v1/checkouts';
 /** While one lane's transaction waits for its commit, the other's runs; more would only fight for the same cores. */
 const LANES = 2;
-/** Some hundreds: the commit is shared by enough, and nobody waits long for the rest of the batch. */
+/** Lines; some hundreds: the commit is shared by enough, and nobody waits long for the rest of the batch. */
 const BATCH_MAX = 200;
 /** Orders that may wait in a lane; at some thousands a second that is the longest wait worth having. */
 const WAITING_MAX = 2000;
 /** A batch that failed for a passing reason is tried again after these waits. */
 const RETRY_AFTER_MS = [20, 100, 400];
 
-export interface PlaceOrder {
-  productId: string;
-  quantity: number;
+/** Who asks, and how the answer is remembered. */
+export interface PlacementContext {
   /** Who places it; owns the idempotency key. */
   client: string;
   idempotencyKey?: string;
   traceparent?: string;
+}
+
+export interface Line {
+  productId: string;
+  quantity: number;
 }
 
 /**
@@ -38,7 +45,12 @@ export class Placement {
   private readonly logger = new Logger(Placement.name);
   private readonly lanes = Array.from(
     { length: LANES },
-    () => new Lane((batch: AskedOrder[]) => this.commit(batch), { batchMax: BATCH_MAX, waitingMax: WAITING_MAX }),
+    () =>
+      new Lane((batch: Asked[]) => this.commit(batch), {
+        batchMax: BATCH_MAX,
+        waitingMax: WAITING_MAX,
+        weightOf: ({ lines }) => lines.length,
+      }),
   );
 
   constructor(
@@ -51,26 +63,43 @@ export class Placement {
    * Throws `ProductNotFound`, `VendorDisabled`, `InsufficientStock`, `IdempotencyInProgress`, `IdempotencyKeyReused`,
    * `Overloaded`, and what the database throws: then the order may or may not exist, and its key tells.
    */
-  place({ productId, quantity, client, idempotencyKey: key, traceparent }: PlaceOrder): Promise<Placed> {
-    return this.lanes[laneOf(productId)]!.submit({
-      orderId: uuidv7(),
-      productId,
-      quantity,
+  async place({ productId, quantity }: Line, context: PlacementContext): Promise<{ order: Order; replayed: boolean }> {
+    const line = { orderId: uuidv7(), productId, quantity, quantityFields: ['quantity'], productFields: ['productId'] };
+    const { orders, replayed } = await this.submit([line], null, ORDERS_ROUTE, { productId, quantity }, context);
+    return { order: orders[0]!, replayed };
+  }
+
+  /** All or nothing: an order for each product, its lines summed. Throws as `place`, and names every line at fault. */
+  async checkOut(lines: Line[], context: PlacementContext): Promise<Placed> {
+    return this.submit(summed(lines), uuidv7(), CHECKOUTS_ROUTE, { lines }, context);
+  }
+
+  /** Whatever its lane, its rows are locked in the one order; the lane of its first product is as good as any. */
+  private submit(
+    lines: AskedLine[],
+    checkoutId: string | null,
+    route: string,
+    body: object,
+    { client, idempotencyKey: key, traceparent }: PlacementContext,
+  ): Promise<Placed> {
+    return this.lanes[laneOf(lines[0]!.productId)]!.submit({
+      lines,
+      checkoutId,
       client,
       traceparent: traceparent ?? null,
-      ...(key !== undefined && { key: idempotencyKey(client, ROUTE, key, { productId, quantity }) }),
+      ...(key !== undefined && { key: idempotencyKey(client, route, key, body) }),
     });
   }
 
   /** A batch that cannot be committed as a whole is taken apart, so that a bad order harms no other. */
-  private async commit(batch: AskedOrder[]): Promise<Settled<Placed>[]> {
+  private async commit(batch: Asked[]): Promise<Settled<Placed>[]> {
     try {
       const settled = await this.commitPatiently(batch);
       this.outbox.wake();
       return settled;
     } catch (error) {
       if (batch.length === 1 || databaseFailure(error)) return batch.map(() => ({ error }));
-      this.logger.warn({ err: error, orders: batch.length }, 'A batch failed; its orders are placed one by one');
+      this.logger.warn({ err: error, requests: batch.length }, 'A batch failed; its requests are placed one by one');
       const settled: Settled<Placed>[] = [];
       for (const asked of batch) settled.push(...(await this.commit([asked])));
       return settled;
@@ -81,29 +110,58 @@ export class Placement {
    * Tries again what failed for a passing reason. A lost connection leaves the COMMIT unknown: the orders' ids were made
    * before it, so those that are there were placed by it, and the others can be tried again without doubling any.
    */
-  private async commitPatiently(batch: AskedOrder[]): Promise<Settled<Placed>[]> {
-    const placed = new Map<string, Placed>();
+  private async commitPatiently(batch: Asked[]): Promise<Settled<Placed>[]> {
+    const placed = new Map<Asked, Placed>();
     for (let tries = 0; ; tries++) {
       try {
         if (tries > 0) await this.findPlaced(batch, placed);
-        const open = batch.filter(({ orderId }) => !placed.has(orderId));
+        const open = batch.filter((asked) => !placed.has(asked));
         const settled = open.length === 0 ? [] : await this.batch.commit(open);
-        const byId = new Map(open.map(({ orderId }, index) => [orderId, settled[index]!]));
-        return batch.map(({ orderId }) => byId.get(orderId) ?? { result: placed.get(orderId)! });
+        const answers = new Map(open.map((asked, index) => [asked, settled[index]!]));
+        return batch.map((asked) => answers.get(asked) ?? { result: placed.get(asked)! });
       } catch (error) {
         const waitMs = RETRY_AFTER_MS[tries];
         if (waitMs === undefined || !databaseFailure(error)) throw error;
-        this.logger.warn({ err: error, orders: batch.length }, 'A batch is tried again');
+        this.logger.warn({ err: error, requests: batch.length }, 'A batch is tried again');
         await pause(waitMs);
       }
     }
   }
 
-  private async findPlaced(batch: AskedOrder[], placed: Map<string, Placed>): Promise<void> {
-    for (const order of await this.queries.findMany(batch.map(({ orderId }) => orderId))) {
-      placed.set(order.orderId, { order, replayed: false });
+  /** A transaction wrote all lines or none, so the first one speaks for the others. */
+  private async findPlaced(batch: Asked[], placed: Map<Asked, Placed>): Promise<void> {
+    const ids = batch.flatMap(({ lines }) => lines.map(({ orderId }) => orderId));
+    const found = new Map((await this.queries.findMany(ids)).map((order) => [order.orderId, order]));
+    for (const asked of batch) {
+      const orders = asked.lines.flatMap(({ orderId }) => found.get(orderId) ?? []);
+      if (orders.length > 0) placed.set(asked, { orders, replayed: false });
     }
   }
+}
+
+/** One line for each product, in the order of their first mention. */
+function summed(lines: Line[]): AskedLine[] {
+  const byProduct = new Map<string, AskedLine>();
+  for (const [index, { productId, quantity }] of lines.entries()) {
+    const line = byProduct.get(productId) ?? {
+      orderId: uuidv7(),
+      productId,
+      quantity: 0,
+      quantityFields: [],
+      productFields: [],
+    };
+    line.quantity += quantity;
+    line.quantityFields.push(`lines[${index}].quantity`);
+    line.productFields.push(`lines[${index}].productId`);
+    byProduct.set(productId, line);
+  }
+  const merged = [...byProduct.values()];
+  const tooMany = merged.find(({ quantity }) => quantity > QUANTITY_MAX);
+  if (tooMany) {
+    const message = `must not be more than ${QUANTITY_MAX} over all lines of the product`;
+    throw new ValidationFailed(tooMany.quantityFields.map((field) => ({ field, message })));
+  }
+  return merged;
 }
 
 /** Any hash will do: FNV-1a, 32 bits (Fowler, Noll, Vo). */

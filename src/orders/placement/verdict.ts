@@ -1,3 +1,4 @@
+import type { FieldError } from '../../http/problem-types';
 import { parseProductId } from '../../stock/product';
 import { ProductNotFound } from '../../stock/stock.errors';
 import type { LockedProduct } from '../../stock/stock.repository';
@@ -5,32 +6,49 @@ import { VendorDisabled } from '../../vendors/vendors.errors';
 import { IdempotencyInProgress, IdempotencyKeyReused, InsufficientStock } from '../orders.errors';
 import type { IdempotencyKey, KeyClaim } from './idempotency.repository';
 
-/** An order that is asked for. Its id is made before anything is written, so that an unknown commit can be looked for. */
-export interface AskedOrder {
+/** One product of a purchase, to become one order. */
+export interface AskedLine {
+  /** Made before anything is written, so that an unknown commit can be looked for. */
   orderId: string;
   productId: string;
   quantity: number;
+  /** Where the request named it: `quantity`, or every `lines[n].quantity` that was summed into it. */
+  quantityFields: string[];
+  productFields: string[];
+}
+
+/** What is asked for at once, all or nothing: an order has one line, a checkout one for each product. */
+export interface Asked {
+  lines: AskedLine[];
+  checkoutId: string | null;
   client: string;
   traceparent: string | null;
   key?: IdempotencyKey;
 }
 
+/** What a granted line was granted with. */
+export interface Grant {
+  vendorId: string;
+  unitPrice: string;
+  availableQuantity: number;
+}
+
 /**
- * What is decided about an asked order: it is granted, refused, or its key was answered before, by an earlier
- * transaction (`remembered`) or by an earlier order of the same batch (`repeats`, its index).
+ * What is decided: it is granted, a grant for each line; refused; or its key was answered before, by an earlier
+ * transaction (`remembered`) or by an earlier one of the same batch (`repeats`, its index).
  */
 export type Verdict =
-  | { kind: 'granted'; vendorId: string; unitPrice: string; availableQuantity: number }
+  | { kind: 'granted'; grants: Grant[] }
   | { kind: 'refused'; refusal: Error }
   | { kind: 'remembered'; claim: Required<KeyClaim> }
   | { kind: 'repeats'; earlier: number };
 
 /**
- * Decides a batch in arrival order, each order by itself: one that does not fit fails alone. The products are locked,
- * so what is granted here is there.
+ * Decides a batch in arrival order, each by itself: one that does not fit fails alone. The products are locked, so what
+ * is granted here is there.
  */
 export function verdictsOn(
-  batch: AskedOrder[],
+  batch: Asked[],
   products: ReadonlyMap<string, LockedProduct>,
   claims: ReadonlyMap<string, KeyClaim>,
 ): Verdict[] {
@@ -38,24 +56,23 @@ export function verdictsOn(
   const answeredHere = new Map<string, number>();
   const verdicts: Verdict[] = [];
   for (const [index, asked] of batch.entries()) {
-    const verdict =
-      verdictOfKey(asked, claims, answeredHere, batch) ?? verdictOfStock(asked, products.get(asked.productId), left);
+    const verdict = verdictOfKey(asked, claims, answeredHere, batch) ?? verdictOfStock(asked, products, left);
     if (asked.key && isRemembered(verdict)) answeredHere.set(asked.key.id, index);
     verdicts.push(verdict);
   }
   return verdicts;
 }
 
-/** Created orders and insufficient stock are answered again to the same key; every other refusal leaves it free. */
+/** What was created, and insufficient stock, are answered again to the same key; other refusals leave it free. */
 export function isRemembered(verdict: Verdict): boolean {
   return verdict.kind === 'granted' || (verdict.kind === 'refused' && verdict.refusal instanceof InsufficientStock);
 }
 
 function verdictOfKey(
-  { key }: AskedOrder,
+  { key }: Asked,
   claims: ReadonlyMap<string, KeyClaim>,
   answeredHere: ReadonlyMap<string, number>,
-  batch: AskedOrder[],
+  batch: Asked[],
 ): Verdict | undefined {
   if (!key) return undefined;
   const { free, remembered } = claims.get(key.id)!;
@@ -68,18 +85,46 @@ function verdictOfKey(
 }
 
 function verdictOfStock(
-  { productId, quantity }: AskedOrder,
-  product: LockedProduct | undefined,
+  { lines }: Asked,
+  products: ReadonlyMap<string, LockedProduct>,
   left: Map<string, number>,
 ): Verdict {
-  const parsed = parseProductId(productId);
-  if (!parsed || !product) return { kind: 'refused', refusal: new ProductNotFound(productId) };
-  const { vendorId } = parsed;
-  if (!product.vendorEnabled) return { kind: 'refused', refusal: new VendorDisabled(vendorId) };
-  const availableQuantity = left.get(productId)!;
-  if (quantity > availableQuantity) {
-    return { kind: 'refused', refusal: new InsufficientStock(productId, quantity, availableQuantity) };
-  }
-  left.set(productId, availableQuantity - quantity);
-  return { kind: 'granted', vendorId, unitPrice: product.price, availableQuantity };
+  const refusal = unknownProducts(lines, products) ?? disabledVendors(lines, products) ?? missingStock(lines, left);
+  if (refusal) return { kind: 'refused', refusal };
+  const grants = lines.map(({ productId, quantity }): Grant => {
+    const availableQuantity = left.get(productId)!;
+    left.set(productId, availableQuantity - quantity);
+    const { vendorId } = parseProductId(productId)!;
+    return { vendorId, unitPrice: products.get(productId)!.price, availableQuantity };
+  });
+  return { kind: 'granted', grants };
+}
+
+function unknownProducts(lines: AskedLine[], products: ReadonlyMap<string, LockedProduct>): Error | undefined {
+  const unknown = lines.filter(({ productId }) => !products.has(productId));
+  if (unknown.length === 0) return undefined;
+  const ids = unknown.map(({ productId }) => productId);
+  const errors = unknown.flatMap(({ productId, productFields }) =>
+    productFields.map((field): FieldError => ({ field, message: 'is not a known product', productId })),
+  );
+  return new ProductNotFound(ids.join(', '), errors);
+}
+
+function disabledVendors(lines: AskedLine[], products: ReadonlyMap<string, LockedProduct>): Error | undefined {
+  const disabled = lines.find(({ productId }) => !products.get(productId)!.vendorEnabled);
+  return disabled && new VendorDisabled(parseProductId(disabled.productId)!.vendorId);
+}
+
+function missingStock(lines: AskedLine[], left: ReadonlyMap<string, number>): Error | undefined {
+  const missing = lines.filter(({ productId, quantity }) => quantity > left.get(productId)!);
+  if (missing.length === 0) return undefined;
+  const errors = missing.flatMap(({ productId, quantity: requested, quantityFields }) => {
+    const available = left.get(productId)!;
+    const message = `must not be more than ${available}`;
+    return quantityFields.map((field): FieldError => ({ field, message, productId, requested, available }));
+  });
+  const { productId, quantity } = missing[0]!;
+  const others = missing.length === 1 ? '' : `; ${missing.length - 1} more lines do not fit`;
+  const detail = `${quantity} of ${productId} were asked for, ${left.get(productId)!} can be sold${others}.`;
+  return new InsufficientStock(detail, errors);
 }

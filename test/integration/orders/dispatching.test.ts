@@ -29,7 +29,7 @@ describe('dispatching an order', () => {
   });
 
   async function place(quantity = 1): Promise<string> {
-    const { order } = await app.context.get(Placement).place({ productId: 'acme:A', quantity, client: 'test' });
+    const { order } = await app.context.get(Placement).place({ productId: 'acme:A', quantity }, { client: 'test' });
     return order.orderId;
   }
 

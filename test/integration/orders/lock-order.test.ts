@@ -1,7 +1,10 @@
-import type { DataSource } from 'typeorm';
+import { uuidv7 } from 'uuidv7';
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
+import { Batch } from '../../../src/orders/placement/batch';
 import { Placement } from '../../../src/orders/placement/placement';
+import type { Asked } from '../../../src/orders/placement/verdict';
 import { createApp, type TestApp } from '../../support/app';
+import { deadlocks } from '../../support/deadlocks';
 import { ScriptedVendor } from '../../support/scripted-vendor';
 import { at } from '../../support/time';
 
@@ -40,11 +43,9 @@ describe('the one lock order: products, then orders', () => {
       await Promise.all([
         ...messages.map((message) => app.context.get(Dispatch).dispatch(message)),
         ...Array.from({ length: 24 }, (_, index) =>
-          app.context.get(Placement).place({
-            productId: `acme:${SKUS[index % SKUS.length]}`,
-            quantity: (index % 3) + 1,
-            client: 'test',
-          }),
+          app.context
+            .get(Placement)
+            .place({ productId: `acme:${SKUS[index % SKUS.length]}`, quantity: (index % 3) + 1 }, { client: 'test' }),
         ),
         app.sync('acme'),
       ]);
@@ -59,10 +60,32 @@ describe('the one lock order: products, then orders', () => {
     ).toEqual([]);
   });
 
+  it('holds for checkouts that name the same products in opposite order', async () => {
+    vendor.lists(at(-60), Object.fromEntries(SKUS.map((sku) => [sku, 1000])));
+    await app.sync('acme');
+    const asked = (skus: string[]): Asked => ({
+      lines: skus.map((sku) => ({
+        orderId: uuidv7(),
+        productId: `acme:${sku}`,
+        quantity: 1,
+        quantityFields: [],
+        productFields: [],
+      })),
+      checkoutId: uuidv7(),
+      client: 'test',
+      traceparent: null,
+    });
+    const batch = app.context.get(Batch);
+    for (let round = 0; round < ROUNDS; round++) {
+      await Promise.all([SKUS, SKUS.toReversed(), SKUS, SKUS.toReversed()].map((skus) => batch.commit([asked(skus)])));
+    }
+    expect(await deadlocks(app.dataSource)).toBe(0);
+  });
+
   it('would deadlock with the order reversed in one writer', async () => {
     vendor.lists(at(-60), { A: 10 });
     await app.sync('acme');
-    const { order } = await app.context.get(Placement).place({ productId: 'acme:A', quantity: 1, client: 'test' });
+    const { order } = await app.context.get(Placement).place({ productId: 'acme:A', quantity: 1 }, { client: 'test' });
     const product = `SELECT FROM products WHERE vendor_id = 'acme' AND product_id = 'acme:A' FOR NO KEY UPDATE`;
     const hold = `SELECT FROM orders WHERE order_id = '${order.orderId}' FOR NO KEY UPDATE`;
     const results = await Promise.allSettled([lockBoth(product, hold), lockBoth(hold, product)]);
@@ -86,12 +109,3 @@ describe('the one lock order: products, then orders', () => {
     });
   }
 });
-
-/** The server's own count, for this database; flushed by each backend at the end of its transaction. */
-async function deadlocks(dataSource: DataSource): Promise<number> {
-  await dataSource.query('SELECT pg_stat_clear_snapshot()');
-  const [{ deadlocks: count }] = await dataSource.query(
-    'SELECT deadlocks::integer FROM pg_stat_database WHERE datname = current_database()',
-  );
-  return count;
-}

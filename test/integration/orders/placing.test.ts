@@ -25,7 +25,7 @@ describe('placing an order', () => {
   });
 
   const order = (quantity: number, idempotencyKey?: string, sku = 'A', client = 'shop') =>
-    placement.place({ productId: `acme:${sku}`, quantity, client, idempotencyKey });
+    placement.place({ productId: `acme:${sku}`, quantity }, { client, idempotencyKey });
 
   async function counts(): Promise<Record<string, number>> {
     const [found] = await app.dataSource.query(

@@ -29,7 +29,9 @@ describe('applying a listing', () => {
   }
 
   async function place(sku: string, quantity: number): Promise<string> {
-    const { order } = await app.context.get(Placement).place({ productId: `acme:${sku}`, quantity, client: 'test' });
+    const { order } = await app.context
+      .get(Placement)
+      .place({ productId: `acme:${sku}`, quantity }, { client: 'test' });
     return order.orderId;
   }
 
