@@ -47,6 +47,8 @@ function shapeErrors(root: object, name: string): FieldError[] {
     for (const [key, value] of entries) {
       const field = pathTo(next.path, key);
       if (key in Object.prototype) errors.push({ field, message: UNKNOWN_FIELD });
+      // Taken for a list of lists, whose members nobody checks.
+      if (Array.isArray(value) && Array.isArray(next.value)) errors.push({ field, message: 'must not be an array' });
       if (typeof value !== 'object' || value === null) continue;
       if (next.depth === DEPTH_MAX) return [{ field, message: `must not be nested deeper than ${DEPTH_MAX} levels` }];
       open.push({ value, path: field, depth: next.depth + 1 });
