@@ -107,6 +107,7 @@ CREATE TABLE orders (
   claimed_until timestamp with time zone,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  checkout_id character varying(36) COLLATE "C",
   CONSTRAINT orders_pkey PRIMARY KEY (order_id),
   CONSTRAINT orders_vendor_id_product_id_fkey FOREIGN KEY (vendor_id, product_id) REFERENCES products(vendor_id, product_id),
   CONSTRAINT orders_check CHECK (total_price = (unit_price * quantity::numeric)),
@@ -119,6 +120,7 @@ CREATE TABLE orders (
   CONSTRAINT orders_quantity_check CHECK (quantity >= 1 AND quantity <= 1000000),
   CONSTRAINT orders_unit_price_check CHECK (unit_price >= 0::numeric)
 ) WITH (fillfactor=85);
+CREATE INDEX orders_by_checkout ON orders USING btree (checkout_id, order_id) WHERE checkout_id IS NOT NULL;
 CREATE INDEX orders_by_created ON orders USING btree (created_at DESC, order_id DESC);
 CREATE INDEX orders_by_product ON orders USING btree (product_id, created_at DESC, order_id DESC);
 CREATE INDEX orders_by_vendor ON orders USING btree (vendor_id, created_at DESC, order_id DESC);

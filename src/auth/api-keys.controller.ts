@@ -39,7 +39,7 @@ export class ApiKeysController {
   @Delete(':apiKeyId')
   @HttpCode(204)
   @RequiresScope('ops')
-  @ApiProblems('API_KEY_NOT_FOUND')
+  @ApiProblems('VALIDATION_FAILED', 'API_KEY_NOT_FOUND', 'URI_TOO_LONG')
   @ApiOperation({ operationId: 'revokeApiKey', summary: 'Revoke a key for good' })
   async revoke(@Param('apiKeyId') apiKeyId: string): Promise<void> {
     if (!UUID.test(apiKeyId)) throw new ApiKeyNotFound(apiKeyId);

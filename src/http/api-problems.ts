@@ -8,6 +8,16 @@ class FieldErrorSchema implements FieldError {
   field!: string;
   @ApiProperty({ description: 'What was expected of it', example: 'must not be less than 1' })
   message!: string;
+  @ApiProperty({
+    required: false,
+    description: 'The product at fault',
+    example: 'alpine-outdoor:TENT-2P-GREEN',
+  })
+  productId?: string;
+  @ApiProperty({ required: false, description: 'What was asked for, of INSUFFICIENT_STOCK', example: 50 })
+  requested?: number;
+  @ApiProperty({ required: false, description: 'What can be sold, of INSUFFICIENT_STOCK', example: 38 })
+  available?: number;
 }
 
 /** `application/problem+json` (RFC 9457). */
@@ -28,6 +38,20 @@ class ProblemSchema implements Problem {
   errors?: FieldErrorSchema[];
 }
 
+const exampleErrors: Partial<Record<ProblemCode, FieldErrorSchema[]>> = {
+  VALIDATION_FAILED: [{ field: 'quantity', message: 'must not be less than 1' }],
+  INSUFFICIENT_STOCK: [
+    {
+      field: 'quantity',
+      message: 'must not be more than 38',
+      productId: 'alpine-outdoor:TENT-2P-GREEN',
+      requested: 50,
+      available: 38,
+    },
+  ],
+};
+
+const EXAMPLE_REQUEST_ID = '0191f2a0-0000-7000-8000-000000000000';
 const ORDER_OF_CODES = Object.keys(problemTypes);
 
 /** Documents the problems a route answers with: one response a status, one example a code. */
@@ -63,7 +87,7 @@ function response(status: number, codes: ProblemCode[]): MethodDecorator & Class
         examples: Object.fromEntries(
           codes.map((code) => [
             code,
-            { value: problemOf(code, problemTypes[code].title, '0191f2a0-0000-7000-8000-000000000000') },
+            { value: problemOf(code, problemTypes[code].title, EXAMPLE_REQUEST_ID, exampleErrors[code]) },
           ]),
         ),
       },

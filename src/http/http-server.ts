@@ -61,8 +61,9 @@ export async function createHttpServer(
     done();
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
-    // The framework's account of its own start is not news; its errors are.
-    logger: ['fatal', 'error', 'warn'],
+    // The framework's account of its own start is not news, and its errors are thrown.
+    logger: ['fatal'],
+    abortOnError: false,
     // Nest's own would take forms too.
     bodyParser: false,
   });

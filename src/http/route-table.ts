@@ -21,6 +21,11 @@ export class RouteTable {
   }
 
   methodsOf(url: string): string[] {
-    return METHODS.filter((method) => this.router.find(method, url.split('?', 1)[0]!) !== null);
+    const path = url.split('?', 1)[0]!;
+    return METHODS.filter((method) => {
+      const found = this.router.find(method, path);
+      // The router lets a parameter be empty; `/v1/orders/` is no order's address.
+      return found !== null && !Object.values(found.params).includes('');
+    });
   }
 }

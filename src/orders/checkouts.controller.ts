@@ -39,7 +39,7 @@ export class CheckoutsController {
 
   @Get(':checkoutId')
   @RequiresScope('orders:read')
-  @ApiProblems('CHECKOUT_NOT_FOUND')
+  @ApiProblems('VALIDATION_FAILED', 'CHECKOUT_NOT_FOUND', 'URI_TOO_LONG')
   @ApiOperation({ operationId: 'getCheckout', summary: 'One checkout, as its orders stand now' })
   async get(@Param('checkoutId') checkoutId: string): Promise<CheckoutDto> {
     return checkoutOf(await this.queries.ofCheckout(checkoutId));

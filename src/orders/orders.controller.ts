@@ -59,7 +59,7 @@ export class OrdersController {
 
   @Get(':orderId')
   @RequiresScope('orders:read')
-  @ApiProblems('ORDER_NOT_FOUND')
+  @ApiProblems('VALIDATION_FAILED', 'ORDER_NOT_FOUND', 'URI_TOO_LONG')
   @ApiOperation({ operationId: 'getOrder', summary: 'One order' })
   get(@Param('orderId') orderId: string): Promise<OrderDto> {
     return this.queries.get(orderId);
@@ -67,7 +67,7 @@ export class OrdersController {
 
   @Get(':orderId/events')
   @RequiresScope('orders:read')
-  @ApiProblems('ORDER_NOT_FOUND')
+  @ApiProblems('VALIDATION_FAILED', 'ORDER_NOT_FOUND', 'URI_TOO_LONG')
   @ApiOperation({ operationId: 'listOrderEvents', summary: 'What happened to an order, oldest first' })
   async events(@Param('orderId') orderId: string): Promise<OrderEventsDto> {
     return { items: await this.queries.events(orderId) };

@@ -34,7 +34,7 @@ export class ProductsController {
 
   @Get(':productId')
   @RequiresScope('catalog:read')
-  @ApiProblems('PRODUCT_NOT_FOUND', 'URI_TOO_LONG')
+  @ApiProblems('VALIDATION_FAILED', 'PRODUCT_NOT_FOUND', 'URI_TOO_LONG')
   @ApiOperation({ operationId: 'getProduct', summary: 'One product; its id is percent-encoded in the path' })
   get(@Param('productId') productId: string): Promise<ProductDto> {
     return this.products.get(productId);

@@ -1,6 +1,6 @@
 import { IsOptional, Matches } from 'class-validator';
 import { PageQuery } from '../http/page.dto';
-import { IsFlag, IsPrintable } from '../http/rules';
+import { IfPresent, IsFlag, IsPrintable } from '../http/rules';
 import { VENDOR_ID } from '../vendors/vendor';
 import type { Product } from './product';
 
@@ -21,7 +21,7 @@ export class ProductQuery extends PageQuery {
   inStock?: boolean;
 
   /** false: only those that left their vendor's listing */
-  @IsOptional()
+  @IfPresent()
   @IsFlag()
   listed: boolean = true;
 }

@@ -15,8 +15,15 @@ export function IsBaseUrl(): PropertyDecorator {
   };
 }
 
+/** A URL parser forgives a missing host and a backslash, and then means another address than was written. */
+const WRITTEN_OUT = /^https?:\/\/[^\s/\\?#@]+(\/[^\s\\?#@]*)?$/;
+
 function isBaseUrl(value: unknown): boolean {
-  if (typeof value !== 'string' || value.length > LENGTH_MAX || !/^https?:\/\/[\x21-\x7e]+$/.test(value)) return false;
-  if (!URL.canParse(value) || /[?#@]/.test(value)) return false;
-  return new URL(value).hostname !== '';
+  return (
+    typeof value === 'string' &&
+    value.length <= LENGTH_MAX &&
+    /^[\x21-\x7e]+$/.test(value) &&
+    WRITTEN_OUT.test(value) &&
+    URL.canParse(value)
+  );
 }

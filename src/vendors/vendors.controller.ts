@@ -31,7 +31,7 @@ export class VendorsController {
 
   @Get(':vendorId')
   @RequiresScope('catalog:read')
-  @ApiProblems('VENDOR_NOT_FOUND')
+  @ApiProblems('VALIDATION_FAILED', 'VENDOR_NOT_FOUND', 'URI_TOO_LONG')
   @ApiOperation({ operationId: 'getVendor', summary: 'One vendor' })
   get(@Param('vendorId') vendorId: string): Promise<VendorDto> {
     return this.registry.get(vendorId);
@@ -39,7 +39,7 @@ export class VendorsController {
 
   @Put(':vendorId')
   @RequiresScope('ops')
-  @ApiProblems('MALFORMED_JSON', 'VALIDATION_FAILED', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE')
+  @ApiProblems('MALFORMED_JSON', 'VALIDATION_FAILED', 'BODY_TOO_LARGE', 'URI_TOO_LONG', 'UNSUPPORTED_MEDIA_TYPE')
   @ApiOperation({
     operationId: 'putVendor',
     summary: 'Register or replace a vendor',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ApiClient, type Json } from '../support/client';
+import { type Answer, ApiClient, type Json } from '../support/client';
 import { run } from '../support/command';
 import { createDatabase, type TestDatabase } from '../support/database';
 import { type AppProcess, freePort, ready, startProcess } from '../support/processes';
@@ -81,12 +81,12 @@ describe('a key over HTTP', () => {
 
   it('is stored as nothing but its hash', async () => {
     const { apiKeyId, key } = await create({ name: 'hashed' });
-    const [stored] = await database.dataSource.query(
+    const [stored]: Json[] = await database.dataSource.query(
       'SELECT k.*, k::text AS everything FROM api_keys k WHERE api_key_id = $1',
       [apiKeyId],
     );
     expect(stored.key_hash).toEqual(createHash('sha256').update(key).digest());
-    expect(stored.everything).not.toContain(key.slice(3));
+    expect(stored.everything).not.toContain((key as string).slice(3));
   });
 
   it('opens what its scopes say and nothing else', async () => {
@@ -136,7 +136,7 @@ describe('the list of keys', () => {
     const before = await listed();
     const seen: Json[] = [];
     for (let cursor: string | null = ''; cursor !== null;) {
-      const { body } = await admin.get(`/v1/api-keys?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`);
+      const { body }: Answer<Json> = await admin.get(`/v1/api-keys?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`);
       seen.push(...body.items);
       cursor = body.nextCursor;
       if (seen.length === 2) await admin.call('DELETE', `/v1/api-keys/${seen[1].apiKeyId}`);

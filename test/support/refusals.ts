@@ -48,7 +48,10 @@ export async function startTarget(): Promise<Target> {
 export function expectProblem(answer: Answer<Json>, expected: string, fields?: string[]): void {
   const { status, headers, body } = answer;
   const found = `${status} ${body?.code}`;
-  expect([found, body?.errors?.map(({ field }: { field: string }) => field)]).toEqual([expected, fields]);
+  expect([found, (body?.errors as { field: string }[] | undefined)?.map(({ field }) => field)]).toEqual([
+    expected,
+    fields,
+  ]);
   expect(headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
   expect(body).toMatchObject({
     type: `urn:holdfast:problem:${body.code}`,
@@ -63,7 +66,7 @@ export function expectProblem(answer: Answer<Json>, expected: string, fields?: s
 async function contentsOf({ dataSource }: TestDatabase): Promise<Record<string, string>> {
   const digests: Record<string, string> = {};
   for (const table of TABLES) {
-    const [found] = await dataSource.query(
+    const [found]: Json[] = await dataSource.query(
       `SELECT count(*) || ' rows, ' || md5(COALESCE(string_agg(t::text, ',' ORDER BY t::text), '')) AS digest FROM ${table} t`,
     );
     digests[table] = found.digest;

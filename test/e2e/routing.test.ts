@@ -1,0 +1,140 @@
+import { ApiClient } from '../support/client';
+import { expectProblem, startTarget, type Target } from '../support/refusals';
+
+const ID = '01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d';
+
+/** Every path there is, and what it takes. */
+const paths: [path: string, methods: string[]][] = [
+  ['/v1/orders', ['GET', 'POST']],
+  [`/v1/orders/${ID}`, ['GET']],
+  [`/v1/orders/${ID}/events`, ['GET']],
+  ['/v1/checkouts', ['POST']],
+  [`/v1/checkouts/${ID}`, ['GET']],
+  ['/v1/products', ['GET']],
+  ['/v1/products/acme:A-1', ['GET']],
+  [`/v1/products/acme:${'x'.repeat(128)}`, ['GET']],
+  ['/v1/vendors', ['GET']],
+  ['/v1/vendors/acme', ['GET', 'PUT']],
+  ['/v1/api-keys', ['GET', 'POST']],
+  [`/v1/api-keys/${ID}`, ['DELETE']],
+  ['/health/live', ['GET']],
+  ['/health/ready', ['GET']],
+  ['/docs', ['GET']],
+  ['/docs-json', ['GET']],
+];
+
+let target: Target;
+let client: ApiClient;
+
+beforeAll(async () => {
+  target = await startTarget();
+  client = target.client;
+});
+
+afterAll(() => target?.stop());
+
+describe.each(paths)('%s', (path, methods) => {
+  const allowed = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+
+  it.each(
+    ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'].filter(
+      (method) => !allowed.includes(method),
+    ),
+  )('does not take %s, and says what it takes', async (method) => {
+    // Neither the key nor the body is what is wrong.
+    const answer = await new ApiClient(client.url, undefined).call(
+      method,
+      path,
+      method.startsWith('P') ? '{' : undefined,
+    );
+    if (method === 'HEAD') expect([answer.status, answer.body]).toEqual([405, undefined]);
+    else expectProblem(answer, '405 METHOD_NOT_ALLOWED');
+    expect(answer.headers.get('allow')?.split(', ').toSorted()).toEqual(allowed.toSorted());
+  });
+
+  if (methods.includes('GET')) {
+    it('answers HEAD as GET, without a body', async () => {
+      const [get, head] = await Promise.all([fetchWithKey('GET'), fetchWithKey('HEAD')]);
+      expect(await head.text()).toBe('');
+      expect(head.status).toBe(get.status);
+      expect(head.headers.get('content-type')).toBe(get.headers.get('content-type'));
+      expect(head.headers.get('x-request-id')).toMatch(/./);
+    });
+  }
+
+  async function fetchWithKey(method: string): Promise<Response> {
+    const { body } = await client.post('/v1/api-keys', {
+      name: 'head',
+      scopes: ['orders:read', 'catalog:read', 'ops'],
+    });
+    return fetch(`${client.url}${path}`, { method, headers: { authorization: `Bearer ${body.key}` } });
+  }
+});
+
+describe('a path that does not exist', () => {
+  it.each([
+    ['GET', '/'],
+    ['GET', '/v1'],
+    ['GET', '/v2/orders'],
+    ['GET', '/V1/orders'],
+    ['GET', '/v1/Orders'],
+    ['GET', '/v1/orders/'],
+    ['POST', '/v1/orders/'],
+    ['GET', `/v1/orders/${ID}/`],
+    ['GET', '/v1//orders'],
+    ['GET', '//v1/orders'],
+    ['GET', '/v1/orders;x=1'],
+    ['GET', '/v1/orders%3Flimit=1'],
+    ['GET', `/v1/orders/${ID}/events/1`],
+    ['GET', '/health'],
+    ['OPTIONS', '/v1/nothing'],
+    // These come with later releases, and are absent until then.
+    ['POST', `/v1/orders/${ID}/cancel`],
+    ['POST', `/v1/checkouts/${ID}/cancel`],
+    ['POST', '/v1/vendors/acme/pause'],
+    ['POST', '/v1/vendors/acme/sync'],
+    ['GET', '/v1/vendors/acme/syncs'],
+    ['GET', '/v1/queues'],
+    ['GET', '/v1/dead-letters'],
+    ['POST', '/v1/reconciliation/runs'],
+    ['GET', '/v1/consistency'],
+    ['GET', '/metrics'],
+  ])('%s %s is told so, whatever it brings', async (method, path) => {
+    expectProblem(await client.call(method, path), '404 ROUTE_NOT_FOUND');
+    expectProblem(await new ApiClient(client.url, undefined).call(method, path), '404 ROUTE_NOT_FOUND');
+    if (method === 'POST') expectProblem(await client.post(path, '{'), '404 ROUTE_NOT_FOUND');
+  });
+});
+
+describe('X-Request-Id', () => {
+  const ours = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/;
+  const get = (path: string, id?: string) =>
+    client.call('GET', path, undefined, id === undefined ? {} : { 'x-request-id': id });
+
+  it.each(['1', 'a b c', '{"a":1}', '<script>', '%00', 'x'.repeat(128)])('%j is taken over', async (id) => {
+    expect((await get('/v1/orders', id)).headers.get('x-request-id')).toBe(id);
+    expect((await get('/health/live', id)).headers.get('x-request-id')).toBe(id);
+    for (const path of ['/v1/orders?limit=0', '/nothing', '/v1/orders/%zz', `/v1/orders/${'x'.repeat(601)}`]) {
+      const refused = await get(path, id);
+      expect([refused.headers.get('x-request-id'), refused.body.requestId]).toEqual([id, id]);
+    }
+  });
+
+  it.each([undefined, '', 'x'.repeat(129), 'clé', 'a\tb', '\u00a0'])('%j is replaced by one of ours', async (id) => {
+    expect((await get('/v1/orders', id)).headers.get('x-request-id')).toMatch(ours);
+    const refused = await get('/nothing', id);
+    expect(refused.headers.get('x-request-id')).toMatch(ours);
+    expect(refused.headers.get('x-request-id')).toBe(refused.body.requestId);
+  });
+
+  it('of ours is another one each time', async () => {
+    const ids = await Promise.all(
+      Array.from({ length: 20 }, async () => (await get('/v1/orders')).headers.get('x-request-id')),
+    );
+    expect(new Set(ids).size).toBe(20);
+  });
+});
+
+it('none of that was logged as an error', () => {
+  expect(target.errorsLogged()).toEqual([]);
+});
