@@ -6,7 +6,7 @@ export type Settled<Result> = { result: Result } | { error: unknown };
 export interface LaneLimits<Request> {
   /** Weight committed together at most: a batch's time is what its last request waits. */
   batchMax: number;
-  weightOf(request: Request): number;
+  weightOf: (request: Request) => number;
   /** Requests that may wait for a later batch. */
   waitingMax: number;
 }

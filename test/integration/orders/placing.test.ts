@@ -165,7 +165,7 @@ describe('placing an order', () => {
     expect(lost).toHaveBeenCalledTimes(committed ? 1 : 2);
     expect(results.map((placed) => placed.order.quantity)).toEqual([1, 2, 3]);
     expect(await counts()).toMatchObject({ orders: 3, events: 3, outbox: 3, keys: 1, reserved: 6 });
-    expect(await order(2, 'key')).toMatchObject({ replayed: true, order: { orderId: results[1]!.order.orderId } });
+    expect(await order(2, 'key')).toMatchObject({ replayed: true, order: { orderId: results[1].order.orderId } });
   });
 
   it('is free to use a key again once it has expired', async () => {
