@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { waitFor } from './wait';
+
+export { freePort } from './ports';
 
 const ROOT = join(__dirname, '..', '..');
 const START_MS_MAX = 40_000;
@@ -60,15 +61,6 @@ export async function ready(app: AppProcess): Promise<void> {
     withinMs: START_MS_MAX,
     what: () => `${app.url} to be ready; it printed:\n${app.output()}`,
   });
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function portOf(mode: string, env: Record<string, string>): string {

@@ -5,6 +5,7 @@ import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'amqplib';
+import { freePort } from './ports';
 
 const DEFAULT_URL = 'amqp://guest:guest@127.0.0.1:5672';
 /** Not the one on the PATH: Debian's insists on being root or its own account. */
@@ -222,12 +223,4 @@ export class Wire {
       socket.pipe(other);
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
