@@ -12,7 +12,7 @@ export function openApiDocument(app: INestApplication, version: string): OpenAPI
     .setTitle('Holdfast')
     .setDescription(DESCRIPTION)
     .setVersion(version)
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' }, 'apiKey')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'API key', description: 'An API key' }, 'apiKey')
     .build();
   return SwaggerModule.createDocument(app, settings);
 }
@@ -21,6 +21,7 @@ export function openApiDocument(app: INestApplication, version: string): OpenAPI
 export function serveOpenApi(app: INestApplication, version: string): void {
   SwaggerModule.setup('docs', app, openApiDocument(app, version), {
     jsonDocumentUrl: 'docs-json',
+    raw: ['json'],
     swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
     customSiteTitle: 'Holdfast API',
   });

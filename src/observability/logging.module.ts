@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { Config } from '../config/config';
@@ -23,9 +24,10 @@ const SECRETS = [
           redact: { paths: SECRETS, censor: '[redacted]' },
           genReqId: ({ id }) => id,
           // One line a request, after its answer; a health probe every few seconds is not news.
-          autoLogging: { ignore: ({ url }) => url?.startsWith('/health/') ?? false },
-          customSuccessMessage: ({ method, url }, { statusCode }) => `${method} ${url} ${statusCode}`,
-          customErrorMessage: ({ method, url }, { statusCode }) => `${method} ${url} ${statusCode}`,
+          // (Middleware is shown the address below its mount; the whole one is kept beside it.)
+          autoLogging: { ignore: (request) => addressOf(request).startsWith('/health/') },
+          customSuccessMessage: (request, { statusCode }) => `${request.method} ${addressOf(request)} ${statusCode}`,
+          customErrorMessage: (request, { statusCode }) => `${request.method} ${addressOf(request)} ${statusCode}`,
           customLogLevel: (_request, { statusCode }) => (statusCode >= 500 ? 'warn' : 'info'),
           serializers: {
             req: ({ id, method, url }: { id: string; method: string; url: string }) => ({ id, method, url }),
@@ -42,3 +44,7 @@ const SECRETS = [
   ],
 })
 export class LoggingModule {}
+
+function addressOf(request: IncomingMessage & { originalUrl?: string }): string {
+  return request.originalUrl ?? request.url ?? '';
+}

@@ -43,7 +43,9 @@ const unstarted = results.testResults.filter(
   (suite) => suite.status === 'failed' && suite.assertionResults.length === 0,
 );
 if (numPendingTests > 0)
-  console.log('Skipped: no RabbitMQ was found (RABBITMQ_URL, 127.0.0.1:5672, or an installed rabbitmq-server).');
+  console.log(
+    'Skipped for want of RabbitMQ (RABBITMQ_URL, 127.0.0.1:5672 or an installed rabbitmq-server), Chromium or root.',
+  );
 for (const { name } of unstarted) console.log(`did not start: ${relative(root, name)}`);
 const failed = numFailedTests + unstarted.length;
 console.log(`${numPassedTests} passed, ${failed} failed${numPendingTests === 0 ? '' : `, ${numPendingTests} skipped`}`);
