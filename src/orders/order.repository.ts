@@ -63,16 +63,6 @@ export class OrderRepository {
     return inserted.map(orderOf);
   }
 
-  /** What an order's lock order needs to know first; an order's product never changes, so no lock is needed. */
-  async productOf(tx: Transaction, orderId: string): Promise<{ vendorId: string; productId: string } | undefined> {
-    const found = await row<{ vendor_id: string; product_id: string }>(
-      tx,
-      'SELECT vendor_id, product_id FROM orders WHERE order_id = $1',
-      [orderId],
-    );
-    return found && { vendorId: found.vendor_id, productId: found.product_id };
-  }
-
   /** Lock the product before. */
   async lock(tx: Transaction, orderId: string): Promise<LockedOrder> {
     const found = (await row<OrderRow>(
