@@ -108,6 +108,7 @@ CREATE TABLE orders (
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   updated_at timestamp with time zone NOT NULL DEFAULT now(),
   checkout_id character varying(36) COLLATE "C",
+  cancel_requested_at timestamp with time zone,
   CONSTRAINT orders_pkey PRIMARY KEY (order_id),
   CONSTRAINT orders_vendor_id_product_id_fkey FOREIGN KEY (vendor_id, product_id) REFERENCES products(vendor_id, product_id),
   CONSTRAINT orders_check CHECK (total_price = (unit_price * quantity::numeric)),
@@ -133,6 +134,7 @@ COMMENT ON COLUMN orders.available_quantity IS 'what could be sold of the produc
 COMMENT ON COLUMN orders.accepted_at IS 'vendor''s clock';
 COMMENT ON COLUMN orders.acknowledged_at IS 'our clock: when the vendor''s acceptance was recorded';
 COMMENT ON COLUMN orders.claim_token IS 'fencing token of the dispatch claim';
+COMMENT ON COLUMN orders.cancel_requested_at IS 'never taken back: a pending order that has it is cancelled at its vendor, and not sent';
 
 CREATE TABLE outbox (
   outbox_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,

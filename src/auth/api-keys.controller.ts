@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@ne
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../http/api-problems';
 import { decodeCursor, page } from '../http/cursor';
+import { TakesNoBody } from '../http/json-body';
 import { PageQuery } from '../http/page.dto';
 import { UUID } from '../http/rules';
 import { RequiresScope } from './access';
@@ -37,6 +38,7 @@ export class ApiKeysController {
   }
 
   @Delete(':apiKeyId')
+  @TakesNoBody()
   @HttpCode(204)
   @RequiresScope('ops')
   @ApiProblems('VALIDATION_FAILED', 'API_KEY_NOT_FOUND', 'URI_TOO_LONG')

@@ -14,6 +14,7 @@ export const problemTypes = {
   METHOD_NOT_ALLOWED: { status: 405, title: 'The route does not take this method' },
   INSUFFICIENT_STOCK: { status: 409, title: 'Not enough stock' },
   VENDOR_DISABLED: { status: 409, title: 'The vendor is disabled' },
+  ORDER_NOT_CANCELLABLE: { status: 409, title: 'The order is decided' },
   IDEMPOTENCY_IN_PROGRESS: { status: 409, title: 'A request with this key is under way' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
   URI_TOO_LONG: { status: 414, title: 'The address is too long' },

@@ -28,6 +28,11 @@ export class Outbox {
     );
   }
 
+  /** Makes messages about a subject due that wait for their time in nobody's hand. Answers how many. */
+  hasten(tx: Transaction, subject: string): Promise<number> {
+    return this.repository.hasten(tx, subject);
+  }
+
   /**
    * Called after the commit: a transport in this process looks at once. Other processes find the row by polling, at
    * most 250 ms later; forgetting this call costs the same and nothing else.

@@ -2,7 +2,19 @@ import { Injectable } from '@nestjs/common';
 import { type Connection, rows, type Transaction } from '../database/sql';
 
 export type OrderEventType =
-  'placed' | 'sent' | 'unknown' | 'notSent' | 'lookedUp' | 'completed' | 'failed' | 'attentionNeeded' | 'lateAnswer';
+  | 'placed'
+  | 'sent'
+  | 'unknown'
+  | 'notSent'
+  | 'lookedUp'
+  | 'accepted'
+  | 'completed'
+  | 'failed'
+  | 'cancelRequested'
+  | 'cancelUnanswered'
+  | 'cancelled'
+  | 'attentionNeeded'
+  | 'lateAnswer';
 
 /** Something that happened to an order, told in plain words. */
 export interface OrderEvent {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { row, rows } from '../database/sql';
+import { type Connection, row, rows } from '../database/sql';
 import { UUID } from '../http/rules';
 import { type Order, ORDER_COLUMNS, orderOf, type OrderRow } from './order';
 import { type OrderEvent, OrderEventsRepository } from './order-events.repository';
@@ -36,11 +36,9 @@ export class OrderQueries {
   ) {}
 
   /** Throws `OrderNotFound`. */
-  async get(orderId: string): Promise<Order> {
+  async get(orderId: string, on: Connection = this.dataSource.manager): Promise<Order> {
     const found = UUID.test(orderId)
-      ? await row<OrderRow>(this.dataSource.manager, `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = $1`, [
-          orderId,
-        ])
+      ? await row<OrderRow>(on, `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = $1`, [orderId])
       : undefined;
     if (!found) throw new OrderNotFound(orderId);
     return orderOf(found);

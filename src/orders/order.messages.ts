@@ -1,11 +1,16 @@
 import { UnreadableMessage } from '../messaging/broker';
-import type { Message } from '../messaging/message';
+import type { Message, OutgoingMessage } from '../messaging/message';
 
 /** An order waits to be placed at its vendor. */
 export const ORDER_PLACED = 'order.placed.v1';
 
 export interface OrderPlaced extends Record<string, unknown> {
   orderId: string;
+}
+
+export function orderPlaced(orderId: string, vendorId: string, traceparent: string | null = null): OutgoingMessage {
+  const payload: OrderPlaced = { orderId };
+  return { type: ORDER_PLACED, vendorId, subject: orderId, payload, traceparent };
 }
 
 /** Throws `UnreadableMessage`. */

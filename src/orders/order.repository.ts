@@ -23,7 +23,10 @@ export interface LockedOrder {
   productId: string;
   quantity: number;
   status: OrderStatus;
+  failureReason: FailureReason | null;
   holdState: HoldState;
+  needsAttention: boolean;
+  cancelRequested: boolean;
 }
 
 /** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
@@ -76,7 +79,10 @@ export class OrderRepository {
       productId: found.product_id,
       quantity: found.quantity,
       status: found.status,
+      failureReason: found.failure_reason,
       holdState: found.hold_state,
+      needsAttention: found.needs_attention,
+      cancelRequested: found.cancel_requested_at !== null,
     };
   }
 
@@ -104,6 +110,16 @@ export class OrderRepository {
               attention_reason = NULL, claimed_until = NULL, updated_at = now()
        WHERE order_id = $1 AND status = 'pending'`,
       [orderId, reason],
+    );
+  }
+
+  /** From now on nothing of it is sent. A second request changes nothing. */
+  async requestCancellation(tx: Transaction, orderId: string): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE orders SET cancel_requested_at = now(), updated_at = now()
+       WHERE order_id = $1 AND status = 'pending' AND cancel_requested_at IS NULL`,
+      [orderId],
     );
   }
 

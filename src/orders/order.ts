@@ -21,6 +21,8 @@ export interface Order {
   /** It waits for an operator. */
   needsAttention: boolean;
   attentionReason: string | null;
+  /** When a client asked for it to be cancelled. */
+  cancelRequestedAt: string | null;
   createdAt: string;
   updatedAt: string;
 }
@@ -40,6 +42,7 @@ export interface OrderRow {
   checkout_id: string | null;
   needs_attention: boolean;
   attention_reason: string | null;
+  cancel_requested_at: Date | null;
   created_at: Date;
   updated_at: Date;
   /** `created_at` to the microsecond, for cursors. */
@@ -47,8 +50,8 @@ export interface OrderRow {
 }
 
 export const ORDER_COLUMNS = `order_id, product_id, vendor_id, quantity, unit_price, total_price, currency, status,
-  failure_reason, hold_state, vendor_order_id, checkout_id, needs_attention, attention_reason, created_at, updated_at,
-  ${timestampText('created_at')} AS created_at_text`;
+  failure_reason, hold_state, vendor_order_id, checkout_id, needs_attention, attention_reason, cancel_requested_at,
+  created_at, updated_at,   ${timestampText('created_at')} AS created_at_text`;
 
 export function orderOf(found: OrderRow): Order {
   return {
@@ -65,6 +68,7 @@ export function orderOf(found: OrderRow): Order {
     checkoutId: found.checkout_id,
     needsAttention: found.needs_attention,
     attentionReason: found.attention_reason,
+    cancelRequestedAt: found.cancel_requested_at?.toISOString() ?? null,
     createdAt: found.created_at.toISOString(),
     updatedAt: found.updated_at.toISOString(),
   };

@@ -1,10 +1,12 @@
-import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { RequiresScope } from '../auth/access';
 import { ApiProblems } from '../http/api-problems';
 import { decodeCursor, isTimestampText, page } from '../http/cursor';
+import { TakesNoBody } from '../http/json-body';
 import { UUID } from '../http/rules';
+import { Cancellation } from './fulfilment/cancellation';
 import { OrderQueries } from './order-queries';
 import { OrderDto, OrderEventsDto, OrderPageDto, OrderQuery, PlaceOrderDto } from './orders.dto';
 import { Placement, type PlacementContext } from './placement/placement';
@@ -15,6 +17,7 @@ import { ApiPlacing, placedAt, PlacingRequest } from './placing-route';
 export class OrdersController {
   constructor(
     private readonly placement: Placement,
+    private readonly cancellation: Cancellation,
     private readonly queries: OrderQueries,
   ) {}
 
@@ -63,6 +66,29 @@ export class OrdersController {
   @ApiOperation({ operationId: 'getOrder', summary: 'One order' })
   get(@Param('orderId') orderId: string): Promise<OrderDto> {
     return this.queries.get(orderId);
+  }
+
+  @Post(':orderId/cancel')
+  @TakesNoBody()
+  @RequiresScope('orders:write')
+  @HttpCode(200)
+  @ApiProblems('VALIDATION_FAILED', 'ORDER_NOT_FOUND', 'ORDER_NOT_CANCELLABLE', 'URI_TOO_LONG')
+  @ApiOkResponse({ type: OrderDto, description: 'It is cancelled, and its stock is free again' })
+  @ApiAcceptedResponse({
+    type: OrderDto,
+    description: 'The vendor is asked; the stock stays held until it has answered',
+  })
+  @ApiOperation({
+    operationId: 'cancelOrder',
+    summary: 'Cancel an order',
+    description:
+      'Decided at once (`200`) while nothing was ever sent to the vendor. Otherwise (`202`) the vendor is asked: the order ' +
+      'ends `failed` with the reason `CANCELLED` once it has confirmed, else `completed`, and its events say why.',
+  })
+  async cancel(@Param('orderId') orderId: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<OrderDto> {
+    const { order, decided } = await this.cancellation.cancel(orderId);
+    if (!decided) void reply.status(202);
+    return order;
   }
 
   @Get(':orderId/events')

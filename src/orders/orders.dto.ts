@@ -98,6 +98,11 @@ export class OrderDto implements Order {
   needsAttention!: boolean;
   /** @example null */
   attentionReason!: string | null;
+  /**
+   * When its cancellation was asked for
+   * @example null
+   */
+  cancelRequestedAt!: string | null;
   /** @example "2030-01-31T12:00:00.000Z" */
   createdAt!: string;
   /** @example "2030-01-31T12:00:00.000Z" */

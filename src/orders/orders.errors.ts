@@ -9,6 +9,14 @@ export class OrderNotFound extends Refusal {
   }
 }
 
+export class OrderNotCancellable extends Refusal {
+  readonly code = 'ORDER_NOT_CANCELLABLE';
+
+  constructor(orderId: string, state: string) {
+    super(`Order ${orderId} is ${state} and can no longer be cancelled.`);
+  }
+}
+
 export class InsufficientStock extends Refusal {
   readonly code = 'INSUFFICIENT_STOCK';
 

@@ -5,10 +5,14 @@ import { StockModule } from '../stock/stock.module';
 import { VendorsModule } from '../vendors/vendors.module';
 import { CheckoutsController } from './checkouts.controller';
 import { AttemptRepository } from './fulfilment/attempt.repository';
+import { Cancellation } from './fulfilment/cancellation';
+import { CancellationAtVendor } from './fulfilment/cancellation-at-vendor';
 import { ClaimRepository } from './fulfilment/claim.repository';
 import { Dispatch } from './fulfilment/dispatch';
 import { DispatchConsumers } from './fulfilment/dispatch-consumers';
+import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
+import { Patience } from './fulfilment/patience';
 import { OrderEventsRepository } from './order-events.repository';
 import { OrderQueries } from './order-queries';
 import { OrderRepository } from './order.repository';
@@ -20,8 +24,25 @@ import { Placement } from './placement/placement';
 
 @Module({
   imports: [StockModule, MessagingModule],
-  providers: [OrderRepository, OrderEventsRepository, OrderQueries, IdempotencyRepository, Batch, Placement],
-  exports: [OrderRepository, OrderEventsRepository, IdempotencyRepository, Placement, OrderQueries],
+  providers: [
+    OrderRepository,
+    OrderEventsRepository,
+    OrderQueries,
+    IdempotencyRepository,
+    Batch,
+    Placement,
+    AttemptRepository,
+    Cancellation,
+  ],
+  exports: [
+    OrderRepository,
+    OrderEventsRepository,
+    IdempotencyRepository,
+    AttemptRepository,
+    Placement,
+    Cancellation,
+    OrderQueries,
+  ],
 })
 export class OrdersModule {}
 
@@ -31,7 +52,16 @@ export class OrdersApiModule {}
 /** Places orders at their vendors, and tidies up behind placement. */
 @Module({
   imports: [OrdersModule, StockModule, VendorsModule, MessagingModule, MessagingWorkerModule],
-  providers: [Dispatch, DispatchConsumers, Outcome, ClaimRepository, AttemptRepository, KeyExpiry],
+  providers: [
+    Dispatch,
+    DispatchConsumers,
+    OrdersInHand,
+    CancellationAtVendor,
+    Outcome,
+    Patience,
+    ClaimRepository,
+    KeyExpiry,
+  ],
 })
 export class OrdersWorkerModule {
   constructor(agents: Agents, consumers: DispatchConsumers) {

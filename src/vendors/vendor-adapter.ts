@@ -15,6 +15,8 @@ export interface VendorAdapter {
   purchase(vendor: Vendor, purchase: Purchase): Promise<PurchaseAnswer>;
   /** Asks the vendor's books for a reference. Never throws for what the vendor or the network does. */
   lookUp(vendor: Vendor, reference: string): Promise<LookUpAnswer>;
+  /** Asks the vendor to cancel a reference and close it. Never throws for what the vendor or the network does. */
+  cancel(vendor: Vendor, reference: string): Promise<CancelAnswer>;
 }
 
 export interface ListingPage {
@@ -75,6 +77,12 @@ export type PurchaseAnswer = Accepted | Refused | Unknown | NotSent;
 /** `pending`: known and not decided. `not_found`: not in the books at this moment, which alone proves nothing. */
 export type LookUpAnswer =
   Accepted | Refused | Unknown | { outcome: 'pending'; detail: string } | { outcome: 'not_found' };
+
+/**
+ * `cancelled`: nothing of this reference is or will ever be bought. `too_late`: the vendor has it and keeps it.
+ * `not_found`: not in its books, and not closed by this call, which proves no more than a look-up that finds nothing.
+ */
+export type CancelAnswer = { outcome: 'cancelled' } | { outcome: 'too_late' } | { outcome: 'not_found' } | Unknown;
 
 /** A call that gave nothing usable. The message says what and where, without secrets. */
 export class VendorCallFailed extends Error {}

@@ -10,6 +10,7 @@ const routes: [method: string, path: string, scope: string, body?: unknown][] = 
   ['GET', '/v1/orders', 'orders:read'],
   ['GET', `/v1/orders/${ID}`, 'orders:read'],
   ['GET', `/v1/orders/${ID}/events`, 'orders:read'],
+  ['POST', `/v1/orders/${ID}/cancel`, 'orders:write'],
   ['POST', '/v1/checkouts', 'orders:write', { lines: [{ productId: 'acme:A-1', quantity: 1 }] }],
   ['GET', `/v1/checkouts/${ID}`, 'orders:read'],
   ['GET', '/v1/products', 'catalog:read'],

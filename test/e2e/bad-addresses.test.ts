@@ -8,6 +8,7 @@ const LISTS = ['/v1/orders', '/v1/products', '/v1/vendors', '/v1/api-keys'];
 const parameters: [method: string, path: string, missing: string][] = [
   ['GET', '/v1/orders/:id', '404 ORDER_NOT_FOUND'],
   ['GET', '/v1/orders/:id/events', '404 ORDER_NOT_FOUND'],
+  ['POST', '/v1/orders/:id/cancel', '404 ORDER_NOT_FOUND'],
   ['GET', '/v1/checkouts/:id', '404 CHECKOUT_NOT_FOUND'],
   ['GET', '/v1/products/:id', '404 PRODUCT_NOT_FOUND'],
   ['GET', '/v1/vendors/:id', '404 VENDOR_NOT_FOUND'],

@@ -14,6 +14,7 @@ const OPERATIONS: Record<string, string> = {
   listOrders: 'GET /v1/orders',
   getOrder: 'GET /v1/orders/{orderId}',
   listOrderEvents: 'GET /v1/orders/{orderId}/events',
+  cancelOrder: 'POST /v1/orders/{orderId}/cancel',
   checkOut: 'POST /v1/checkouts',
   getCheckout: 'GET /v1/checkouts/{checkoutId}',
   listProducts: 'GET /v1/products',
@@ -37,7 +38,7 @@ const CODES: Record<string, string[]> = {
     'API_KEY_NOT_FOUND',
   ],
   405: ['METHOD_NOT_ALLOWED'],
-  409: ['INSUFFICIENT_STOCK', 'STOCK_STALE', 'VENDOR_DISABLED', 'IDEMPOTENCY_IN_PROGRESS'],
+  409: ['INSUFFICIENT_STOCK', 'STOCK_STALE', 'VENDOR_DISABLED', 'ORDER_NOT_CANCELLABLE', 'IDEMPOTENCY_IN_PROGRESS'],
   413: ['BODY_TOO_LARGE'],
   414: ['URI_TOO_LONG'],
   415: ['UNSUPPORTED_MEDIA_TYPE'],
@@ -180,6 +181,8 @@ it('every real answer has exactly the documented fields and types', async () => 
   const key = { name: 'mine', scopes: ['ops'], client: 'me', expiresAt: '2999-01-01T00:00:00Z' };
   const { apiKeyId } = (await client.post('/v1/api-keys', key)).body;
   await completed(installation, 3, 10_000);
+  await installation.vendor.faults({ outage: {} });
+  const undecided = (await client.post('/v1/orders', { productId: 'acme:A-1', quantity: 1 })).body.orderId;
   const vendor = { name: 'Other', kind: 'rest', baseUrl: 'http://127.0.0.1:9', enabled: false };
   const requests: [name: string, path: string, body?: unknown][] = [
     ['placeOrder', '/v1/orders', { productId: 'acme:A-1', quantity: 1 }],
@@ -188,6 +191,7 @@ it('every real answer has exactly the documented fields and types', async () => 
     ['getOrder', `/v1/orders/${orderId}`],
     ['listOrders', '/v1/orders?limit=1'],
     ['listOrderEvents', `/v1/orders/${orderId}/events`],
+    ['cancelOrder', `/v1/orders/${undecided}/cancel`],
     ['getProduct', '/v1/products/acme:A-1'],
     ['listProducts', '/v1/products?limit=2'],
     ['putVendor', '/v1/vendors/other', vendor],

@@ -20,9 +20,11 @@ export class ScriptedVendor {
   listing: { asOf: string; items: unknown[] }[] = [];
   onPurchase: Handler = () => ({ status: 500 });
   onLookUp: Handler = () => ({ status: 404 });
+  onCancel: Handler = () => ({ status: 204 });
   onStock: Handler | undefined;
   readonly purchases: { reference: string; sku: string; quantity: number }[] = [];
   readonly lookUps: string[] = [];
+  readonly cancels: string[] = [];
 
   private constructor(
     private readonly server: Server,
@@ -71,6 +73,7 @@ export class ScriptedVendor {
       await answer.hang;
       return void request.socket.destroy();
     }
+    if (answer.status === 204) return void response.writeHead(204).end();
     const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body ?? {});
     response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers }).end(text);
   }
@@ -82,7 +85,12 @@ export class ScriptedVendor {
       return this.onPurchase(asked);
     }
     if (url.pathname === '/stock') return this.onStock ? this.onStock(asked) : this.page(url);
-    this.lookUps.push(decodeURIComponent(url.pathname.slice('/orders/'.length)));
+    const reference = decodeURIComponent(url.pathname.slice('/orders/'.length));
+    if (request.method === 'DELETE') {
+      this.cancels.push(reference);
+      return this.onCancel(asked);
+    }
+    this.lookUps.push(reference);
     return this.onLookUp(asked);
   }
 

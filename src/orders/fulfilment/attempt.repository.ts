@@ -5,6 +5,8 @@ import { row, rows, type Transaction } from '../../database/sql';
 export interface AttemptHistory {
   /** Attempts that count towards the limit. */
   counted: number;
+  /** Attempts of which something may have reached the vendor. */
+  sent: number;
   /** Attempts of which it is not certain what they did. */
   open: number;
   /** From now until a look-up that finds nothing proves that the open attempts bought nothing; ≤ 0: it would now. */
@@ -12,6 +14,9 @@ export interface AttemptHistory {
 }
 
 export type AttemptOutcome = 'accepted' | 'refused' | 'unknown' | 'not_sent';
+
+/** Something of it may have reached the vendor: it is under way, or was not certainly kept back. */
+const SENT = `outcome IS DISTINCT FROM 'not_sent'`;
 
 const DETAIL_LENGTH_MAX = 1000;
 
@@ -27,17 +32,25 @@ export class AttemptRepository {
     );
   }
 
+  /** Whether anything of the order may have reached the vendor. */
+  async anySent(tx: Transaction, orderId: string): Promise<boolean> {
+    const statement = `SELECT FROM dispatch_attempts WHERE order_id = $1 AND ${SENT} LIMIT 1`;
+    return (await row(tx, statement, [orderId])) !== undefined;
+  }
+
   async historyOf(tx: Transaction, orderId: string, consistencyLagMs: number): Promise<AttemptHistory> {
-    const found = (await row<{ counted: number; open: number; provable_in_ms: number | null }>(
+    const found = (await row<{ counted: number; sent: number; open: number; provable_in_ms: number | null }>(
       tx,
       `SELECT count(*) FILTER (WHERE counted)::integer AS counted,
+              count(*) FILTER (WHERE ${SENT})::integer AS sent,
               count(*) FILTER (WHERE closed_at IS NULL)::integer AS open,
               (max(extract(epoch FROM deadline_at - clock_timestamp()) * 1000)
                 FILTER (WHERE closed_at IS NULL) + $2::integer)::float8 AS provable_in_ms
        FROM dispatch_attempts WHERE order_id = $1`,
       [orderId, consistencyLagMs],
     ))!;
-    return { counted: found.counted, open: found.open, provableInMs: found.provable_in_ms ?? 0 };
+    const { counted, sent, open } = found;
+    return { counted, sent, open, provableInMs: found.provable_in_ms ?? 0 };
   }
 
   /** Records what a call came to. `unknown` leaves the attempt open. */

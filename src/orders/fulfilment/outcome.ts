@@ -8,7 +8,7 @@ import { StockRepository } from '../../stock/stock.repository';
 import { SlotRepository } from '../../vendors/slot.repository';
 import type { Accepted, Refused } from '../../vendors/vendor-adapter';
 import { type OrderEventType, OrderEventsRepository } from '../order-events.repository';
-import { isCounted } from '../order-status';
+import { type FailureReason, isCounted } from '../order-status';
 import { type LockedOrder, OrderRepository } from '../order.repository';
 import { type AttemptOutcome, AttemptRepository } from './attempt.repository';
 import { type Claim, ClaimRepository } from './claim.repository';
@@ -39,30 +39,39 @@ export class Outcome {
     private readonly deadLetters: DeadLetterRepository,
   ) {}
 
-  /** The vendor has it in its books. */
-  async accepted(claim: Claim, answer: Accepted): Promise<void> {
-    const { vendorOrderId, acceptedAt } = answer;
-    const at = acceptedAt.toISOString();
-    await this.conclude(claim, { outcome: 'accepted', detail: vendorOrderId }, async (tx, order) => {
+  /** The vendor has it in its books. Where its cancellation was asked for meanwhile, that comes next. */
+  async accepted(claim: Claim, message: Message, answer: Accepted): Promise<void> {
+    await this.conclude(claim, resultOf(answer), async (tx, order) => {
       if (order.status === 'failed') return this.acceptedTooLate(tx, order, answer);
       if (order.status === 'completed') return;
-      const contained = await this.stock.containsAcceptance(tx, order.vendorId, order.productId, acceptedAt);
-      const holdState = contained ? 'settled' : 'acknowledged';
-      await this.orders.complete(tx, order.orderId, { vendorOrderId, acceptedAt, holdState });
-      if (contained) await this.stock.unreserve(tx, order.vendorId, order.productId, order.quantity);
-      await this.events.add(tx, order.orderId, 'completed', `The vendor accepted it at ${at} as ${vendorOrderId}.`);
+      if (!order.cancelRequested) return this.complete(tx, order, answer, '');
+      if (!(await this.claims.release(tx, claim))) return;
+      const story = `${acceptanceOf(answer)} It is asked to cancel it now.`;
+      await this.events.add(tx, order.orderId, 'accepted', story);
+      await this.outbox.enqueue(tx, [nextOf(message, 0)]);
+    });
+  }
+
+  /** The vendor has it in its books and will not cancel it. */
+  async keptByVendor(claim: Claim, answer: Accepted): Promise<void> {
+    await this.conclude(claim, resultOf(answer), async (tx, order) => {
+      if (order.status !== 'pending') return;
+      await this.complete(tx, order, answer, ' It was too late to cancel it.');
     });
   }
 
   /** The vendor will never have it in its books. */
   async refused(claim: Claim, { reason, detail }: Refused): Promise<void> {
     await this.conclude(claim, { outcome: 'refused', detail }, async (tx, order) => {
-      if (order.status !== 'pending') return;
-      await this.orders.fail(tx, order.orderId, reason);
-      if (isCounted(order.holdState)) {
-        await this.stock.unreserve(tx, order.vendorId, order.productId, order.quantity);
-      }
-      await this.events.add(tx, order.orderId, 'failed', `The vendor refused it (${detail}); its stock is free again.`);
+      const story = `The vendor refused it (${detail}); its stock is free again.`;
+      await this.fail(tx, order, reason, ['failed', story]);
+    });
+  }
+
+  /** It was cancelled as its client wished: the vendor will never have it in its books. `why` begins a sentence. */
+  async cancelled(claim: Claim, why: string): Promise<void> {
+    await this.conclude(claim, undefined, async (tx, order) => {
+      await this.fail(tx, order, 'CANCELLED', ['cancelled', `${why}: cancelled, its stock is free again.`]);
     });
   }
 
@@ -98,17 +107,37 @@ export class Outcome {
   /** Product before order: the one lock order. */
   private async conclude(
     claim: Claim,
-    call: { outcome: 'accepted' | 'refused'; detail: string },
+    call: { outcome: 'accepted' | 'refused'; detail: string } | undefined,
     change: (tx: Transaction, order: LockedOrder) => Promise<void>,
   ): Promise<void> {
     const { orderId, vendorId, productId, token } = claim;
     await this.dataSource.transaction(async (tx) => {
       await this.stock.lock(tx, vendorId, productId);
       await change(tx, await this.orders.lock(tx, orderId));
-      await this.attempts.finish(tx, orderId, token, { ...call, counted: true });
+      if (call) await this.attempts.finish(tx, orderId, token, { ...call, counted: true });
       await this.attempts.closeAll(tx, orderId);
       await this.slots.free(tx, vendorId, token);
     });
+  }
+
+  private async complete(tx: Transaction, order: LockedOrder, answer: Accepted, addition: string): Promise<void> {
+    const { orderId, vendorId, productId, quantity } = order;
+    const contained = await this.stock.containsAcceptance(tx, vendorId, productId, answer.acceptedAt);
+    await this.orders.complete(tx, orderId, { ...answer, holdState: contained ? 'settled' : 'acknowledged' });
+    if (contained) await this.stock.unreserve(tx, vendorId, productId, quantity);
+    await this.events.add(tx, orderId, 'completed', `${acceptanceOf(answer)}${addition}`);
+  }
+
+  private async fail(
+    tx: Transaction,
+    { orderId, vendorId, productId, quantity, status, holdState }: LockedOrder,
+    reason: FailureReason,
+    event: [OrderEventType, string],
+  ): Promise<void> {
+    if (status !== 'pending') return;
+    await this.orders.fail(tx, orderId, reason);
+    if (isCounted(holdState)) await this.stock.unreserve(tx, vendorId, productId, quantity);
+    await this.events.add(tx, orderId, ...event);
   }
 
   private async whileClaimed(
@@ -129,6 +158,14 @@ export class Outcome {
     await this.events.add(tx, orderId, 'lateAnswer', reason);
     await this.deadLetters.insert(tx, { vendorId, orderId, cause: reason, payload: { orderId, ...answer } });
   }
+}
+
+function resultOf({ vendorOrderId }: Accepted): { outcome: 'accepted'; detail: string } {
+  return { outcome: 'accepted', detail: vendorOrderId };
+}
+
+function acceptanceOf({ acceptedAt, vendorOrderId }: Accepted): string {
+  return `The vendor accepted it at ${acceptedAt.toISOString()} as ${vendorOrderId}.`;
 }
 
 function nextOf({ type, vendorId, subject, payload, traceparent, attempt }: Message, delayMs: number) {

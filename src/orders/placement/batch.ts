@@ -8,7 +8,7 @@ import { Outbox } from '../../messaging/outbox';
 import { parseProductId } from '../../stock/product';
 import { StockRepository } from '../../stock/stock.repository';
 import type { Order } from '../order';
-import { ORDER_PLACED, type OrderPlaced } from '../order.messages';
+import { orderPlaced } from '../order.messages';
 import { type NewOrder, OrderRepository } from '../order.repository';
 import { InsufficientStock } from '../orders.errors';
 import { IdempotencyRepository, type StoredAnswer } from './idempotency.repository';
@@ -65,8 +65,7 @@ export class Batch {
       for (const [line, { orderId, productId, quantity }] of lines.entries()) {
         const grant = verdict.grants[line]!;
         granted.push({ orderId, productId, quantity, client, checkoutId, currency: this.config.currency, ...grant });
-        const payload: OrderPlaced = { orderId };
-        messages.push({ type: ORDER_PLACED, vendorId: grant.vendorId, subject: orderId, payload, traceparent });
+        messages.push(orderPlaced(orderId, grant.vendorId, traceparent));
       }
     }
     if (granted.length === 0) return new Map();

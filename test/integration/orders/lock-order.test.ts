@@ -1,5 +1,7 @@
 import { uuidv7 } from 'uuidv7';
+import { Cancellation } from '../../../src/orders/fulfilment/cancellation';
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
+import { OrderNotCancellable } from '../../../src/orders/orders.errors';
 import { Batch } from '../../../src/orders/placement/batch';
 import { Placement } from '../../../src/orders/placement/placement';
 import type { Asked } from '../../../src/orders/placement/verdict';
@@ -11,7 +13,7 @@ import { at } from '../../support/time';
 const SKUS = ['a', 'B', 'c', 'É', 'z-1', 'z'];
 const ROUNDS = 12;
 
-/** Placement, outcome and sync at once on the same rows. */
+/** Placement, outcome, cancellation and sync at once on the same rows. */
 describe('the one lock order: products, then orders', () => {
   let app: TestApp;
   let vendor: ScriptedVendor;
@@ -47,6 +49,7 @@ describe('the one lock order: products, then orders', () => {
             .get(Placement)
             .place({ productId: `acme:${SKUS[index % SKUS.length]}`, quantity: (index % 3) + 1 }, { client: 'test' }),
         ),
+        ...messages.map(({ subject }) => cancelIfPossible(subject)),
         app.sync('acme'),
       ]);
     }
@@ -59,6 +62,15 @@ describe('the one lock order: products, then orders', () => {
       ),
     ).toEqual([]);
   });
+
+  async function cancelIfPossible(orderId: string): Promise<void> {
+    await app.context
+      .get(Cancellation)
+      .cancel(orderId)
+      .catch((error: unknown) => {
+        if (!(error instanceof OrderNotCancellable)) throw error;
+      });
+  }
 
   it('holds for checkouts that name the same products in opposite order', async () => {
     vendor.lists(at(-60), Object.fromEntries(SKUS.map((sku) => [sku, 1000])));

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Vendor } from '../../vendor';
 import {
   type Accepted,
+  type CancelAnswer,
   type ListedRow,
   type ListingPage,
   type LookUpAnswer,
@@ -79,6 +80,20 @@ export class RestAdapter implements VendorAdapter {
     }
   }
 
+  async cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
+    try {
+      const response = await this.http.call(vendor, {
+        method: 'DELETE',
+        path: `/orders/${encodeURIComponent(reference)}`,
+        answerBytesMax: ORDER_ANSWER_BYTES_MAX,
+      });
+      return cancelAnswer(response);
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+      return { outcome: 'unknown', detail: error.message };
+    }
+  }
+
   private async listingPage(vendor: Vendor, cursor: string | null, signal: AbortSignal): Promise<RawListing> {
     const query = new URLSearchParams({ limit: String(LISTING_PAGE_ROWS), ...(cursor !== null && { cursor }) });
     try {
@@ -150,6 +165,22 @@ function lookUpAnswer(response: VendorResponse): LookUpAnswer {
       return { outcome: 'refused', reason: 'CANCELLED', detail: 'the vendor has cancelled it' };
     default:
       return unreadable(response);
+  }
+}
+
+function cancelAnswer(response: VendorResponse): CancelAnswer {
+  switch (response.status) {
+    case 204:
+      return { outcome: 'cancelled' };
+    case 404:
+      return { outcome: 'not_found' };
+    case 409:
+    // Whoever takes no cancellations at all is too late for each.
+    case 405:
+    case 501:
+      return { outcome: 'too_late' };
+    default:
+      return notKnown(response);
   }
 }
 

@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../../database/sql';
+import { Outbox } from '../../messaging/outbox';
+import { StockRepository } from '../../stock/stock.repository';
+import type { Order } from '../order';
+import { OrderEventsRepository } from '../order-events.repository';
+import { orderPlaced } from '../order.messages';
+import { OrderQueries } from '../order-queries';
+import { type LockedOrder, OrderRepository } from '../order.repository';
+import { OrderNotCancellable } from '../orders.errors';
+import { AttemptRepository } from './attempt.repository';
+
+/**
+ * Takes a client's wish to cancel an order. While nothing was sent it is decided here; otherwise the wish is written
+ * down, nothing more is sent, and whoever dispatches the order next asks the vendor (`CancellationAtVendor`).
+ */
+@Injectable()
+export class Cancellation {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly queries: OrderQueries,
+    private readonly stock: StockRepository,
+    private readonly orders: OrderRepository,
+    private readonly attempts: AttemptRepository,
+    private readonly events: OrderEventsRepository,
+    private readonly outbox: Outbox,
+  ) {}
+
+  /**
+   * `decided`: the order is cancelled; otherwise the vendor has to be asked, and the stock stays held until then.
+   * Throws `OrderNotFound`, and `OrderNotCancellable` where it is completed or has failed otherwise.
+   */
+  async cancel(orderId: string): Promise<{ order: Order; decided: boolean }> {
+    // An order's product never changes, so it can be read before it is locked.
+    const { vendorId, productId } = await this.queries.get(orderId);
+    const cancelled = await this.dataSource.transaction(async (tx) => {
+      await this.stock.lock(tx, vendorId, productId);
+      const decided = await this.cancelLocked(tx, await this.orders.lock(tx, orderId));
+      return { order: await this.queries.get(orderId, tx), decided };
+    });
+    this.outbox.wake();
+    return cancelled;
+  }
+
+  private async cancelLocked(tx: Transaction, order: LockedOrder): Promise<boolean> {
+    const { orderId, status, failureReason, cancelRequested } = order;
+    if (status === 'failed' && failureReason === 'CANCELLED') return true;
+    if (status !== 'pending') throw new OrderNotCancellable(orderId, status);
+    if (cancelRequested) return false;
+    await this.orders.requestCancellation(tx, orderId);
+    if (await this.attempts.anySent(tx, orderId)) {
+      await this.askVendor(tx, order);
+      return false;
+    }
+    await this.orders.fail(tx, orderId, 'CANCELLED');
+    await this.stock.unreserve(tx, order.vendorId, order.productId, order.quantity);
+    await this.events.add(tx, orderId, 'cancelled', 'Cancelled before anything was sent; its stock is free again.');
+    return true;
+  }
+
+  /** A message that waits for its next try becomes due; where an operator was asked there is none any more. */
+  private async askVendor(tx: Transaction, { orderId, vendorId, needsAttention }: LockedOrder): Promise<void> {
+    const detail =
+      'It may have been sent already, so the vendor is asked to cancel it; its stock stays held until then.';
+    await this.events.add(tx, orderId, 'cancelRequested', detail);
+    const hastened = await this.outbox.hasten(tx, orderId);
+    if (hastened === 0 && needsAttention) await this.outbox.enqueue(tx, [orderPlaced(orderId, vendorId)]);
+  }
+}
