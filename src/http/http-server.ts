@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import helmet from '@fastify/helmet';
-import { uuidv7 } from 'uuidv7';
+import { logRequests } from '../observability/request-log';
 import { JSON_TYPE, jsonParser } from './json-body';
 import { ProblemFilter, refuseUnroutable } from './problem.filter';
 import { RouteTable } from './route-table';
@@ -48,7 +49,7 @@ export async function createHttpServer(
     frameworkErrors: refuseUnroutable,
     genReqId: ({ headers }: IncomingMessage) => {
       const given = headers['x-request-id'];
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuidv7();
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
   });
   const routes = new RouteTable(PATH_PARAMETER_LENGTH_MAX);
@@ -67,6 +68,7 @@ export async function createHttpServer(
     // Nest's own would take forms too.
     bodyParser: false,
   });
+  logRequests(fastify);
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(routes));
   await app.register(helmet, { contentSecurityPolicy, strictTransportSecurity: false });

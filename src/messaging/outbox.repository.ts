@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Connection, rows, type Transaction } from '../database/sql';
+import { type Connection, prepared, rows, type Transaction } from '../database/sql';
 import type { Message, OutgoingMessage } from './message';
 
 /** A message in somebody's hand, and the row to delete when it has been dealt with. */
@@ -28,7 +28,9 @@ const AVAILABLE = 'o.due_at <= now() AND (o.leased_until IS NULL OR o.leased_unt
 @Injectable()
 export class OutboxRepository {
   async insert(tx: Transaction, messages: Required<OutgoingMessage>[]): Promise<void> {
-    await tx.query(
+    await prepared(
+      tx,
+      'insert-outbox',
       `INSERT INTO outbox (message_id, vendor_id, subject, type, payload, traceparent, attempt, due_at)
        SELECT message_id, vendor_id, subject, type, payload, traceparent, attempt,
               clock_timestamp() + make_interval(secs => delay_ms / 1000.0)

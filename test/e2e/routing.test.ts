@@ -107,7 +107,7 @@ describe('a path that does not exist', () => {
 });
 
 describe('X-Request-Id', () => {
-  const ours = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/;
+  const ours = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-/;
   const get = (path: string, id?: string) =>
     client.call('GET', path, undefined, id === undefined ? {} : { 'x-request-id': id });
 

@@ -14,6 +14,7 @@ export interface Installation {
   worker: AppProcess;
   client: ApiClient;
   vendor: TestVendor;
+  adminApiKey: string;
   stop(): Promise<void>;
 }
 
@@ -43,7 +44,7 @@ export async function install(
     await Promise.all([api.stop(), worker.stop()]);
     await vendor.stop();
   };
-  return { api, worker, client, vendor, stop };
+  return { api, worker, client, vendor, adminApiKey: ADMIN_API_KEY, stop };
 }
 
 export async function completed({ client }: Installation, count: number, withinMs: number): Promise<void> {

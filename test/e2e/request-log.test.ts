@@ -1,0 +1,46 @@
+import { createDatabase, type TestDatabase } from '../support/database';
+import { install, type Installation } from '../support/installation';
+import { waitFor } from '../support/wait';
+
+describe('the log', () => {
+  let database: TestDatabase;
+  let installation: Installation;
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    installation = await install(database.url, { LOG_LEVEL: 'info' }, 60_000);
+  });
+
+  afterAll(async () => {
+    await installation?.stop();
+    await database?.drop();
+  });
+
+  it('has one line a request, without what is secret, and none for probes', async () => {
+    const { api, client } = installation;
+    const ours = { 'x-request-id': 'mine' };
+    await client.call('GET', '/health/live', undefined, ours);
+    const order = { productId: 'acme:A-1', quantity: 1 };
+    await client.post('/v1/orders', order, { ...ours, 'idempotency-key': 'not-for-the-log' });
+    await client.call('GET', '/v1/nothing?x=1', undefined, ours);
+    const lines = () =>
+      api
+        .output()
+        .split('\n')
+        .filter((line) => line.includes('"id":"mine"'))
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    await waitFor(() => lines().length >= 2, { withinMs: 5000, what: 'the lines' });
+    expect(lines()).toEqual([
+      expect.objectContaining({
+        level: 30,
+        msg: 'POST /v1/orders 201',
+        req: { id: 'mine', method: 'POST', url: '/v1/orders' },
+        res: { statusCode: 201 },
+        responseTime: expect.any(Number),
+      }),
+      expect.objectContaining({ msg: 'GET /v1/nothing?x=1 404' }),
+    ]);
+    expect(api.output()).not.toContain('not-for-the-log');
+    expect(api.output()).not.toContain(installation.adminApiKey);
+  });
+});
