@@ -1,0 +1,72 @@
+import 'reflect-metadata';
+import { type Flags, HELP, parseFlags, UsageError } from './flags';
+import { caveat, describeMachine } from './machine';
+import { benchPlacement } from './placement/placement';
+import { print, type Report, save } from './report';
+import { soak } from './soak';
+import { startTestbed, type StopSteps, type Testbed } from './testbed';
+
+/** `npm run bench`: measures, prints tables and keeps the figures with the facts they depend on. */
+async function bench(flags: Flags, stopSteps: StopSteps): Promise<void> {
+  console.log(`Starting PostgreSQL and the API for ${flags.section} …`);
+  const testbed = await startTestbed(stopSteps);
+  const machine = describeMachine(testbed.postgresVersion);
+  const { cpu, cores, memoryGiB, node, postgres, diskSyncMs, commit } = machine;
+  console.log(`${cpu}, ${cores} cores, ${memoryGiB} GiB; Node ${node}, PostgreSQL ${postgres}; commit ${commit}`);
+  console.log(`A write that reaches the disk takes ${diskSyncMs} ms.`);
+  const warning = caveat();
+  if (warning) console.log(`Take care: ${warning}`);
+
+  const { tables, data } = await runSection(flags, testbed, stopSteps);
+  tables.forEach(print);
+  const file = save({ at: new Date().toISOString(), flags, machine, warning, [flags.section]: data });
+  console.log(`\nKept in ${file}`);
+}
+
+function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promise<Report> {
+  switch (flags.section) {
+    case 'placement':
+      return benchPlacement(testbed, stopSteps, flags);
+    case 'soak':
+      return soak(testbed, flags);
+  }
+}
+
+/** Undoes all that was started, whatever became of the bench; a step that fails does not keep the others from running. */
+async function undo(stopSteps: StopSteps): Promise<void> {
+  for (let step = stopSteps.pop(); step; step = stopSteps.pop()) {
+    try {
+      await step();
+    } catch (error) {
+      console.error(error);
+    }
+  }
+}
+
+async function main(): Promise<number> {
+  const flags = parseFlags(process.argv.slice(2));
+  if (!flags) {
+    console.log(HELP);
+    return 0;
+  }
+  const stopSteps: StopSteps = [];
+  const interrupted = new Promise<never>((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.on(signal, () => reject(new Error(`Ended by ${signal}.`)));
+  });
+  try {
+    await Promise.race([bench(flags, stopSteps), interrupted]);
+    return 0;
+  } finally {
+    await undo(stopSteps);
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    if (error instanceof UsageError) console.error(`${error.message}\n\n${HELP}`);
+    else console.error(error);
+    process.exit(error instanceof UsageError ? 2 : 1);
+  },
+);
