@@ -14,9 +14,11 @@ interface Books {
   events: number;
   messages: number;
   keys: number;
+  /** Connections of the API with a statement or a transaction under way. */
+  writers: number;
 }
 
-const SETTLE_POLL_MS = 50;
+const SETTLE_POLL_MS = 100;
 
 /** Throws what does not add up. `unanswered`: requests that may have been cut off at the end of their load. */
 export async function checkBooks(database: Client, of: Case, answered: number, unanswered: number): Promise<void> {
@@ -45,12 +47,12 @@ function productsHitAtRandom(orders: number): number {
   return PRODUCTS * (1 - Math.exp(-orders / PRODUCTS));
 }
 
-/** What was cut off may be committed a moment later: looks until nothing changes any more. */
+/** What was cut off may be committed a moment later: looks until nobody writes and nothing changes any more. */
 async function settledBooks(database: Client): Promise<Books> {
   for (let earlier = await readBooks(database); ;) {
     await pause(SETTLE_POLL_MS);
     const books = await readBooks(database);
-    if (books.orders === earlier.orders) return books;
+    if (books.writers === 0 && books.orders === earlier.orders) return books;
     earlier = books;
   }
 }
@@ -62,7 +64,8 @@ async function readBooks(database: Client): Promise<Books> {
             (SELECT sum(reserved_quantity) FROM products) AS reserved,
             (SELECT count(*) FROM order_events JOIN orders o USING (order_id) WHERE o.client = $1) AS events,
             (SELECT count(*) FROM outbox) AS messages,
-            (SELECT count(*) FROM idempotency_keys WHERE client = $1) AS keys
+            (SELECT count(*) FROM idempotency_keys WHERE client = $1) AS keys,
+            (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'holdfast' AND state <> 'idle') AS writers
      FROM orders WHERE client = $1`,
     [CLIENT],
   );

@@ -1,4 +1,3 @@
-import { resetOrders } from '../catalogue';
 import { startHelper } from '../helper';
 import type { LoadOutcome } from '../load/outcome';
 import type { Report } from '../report';
@@ -6,10 +5,12 @@ import { medianOf } from '../statistics';
 import type { StopSteps, Testbed } from '../testbed';
 import { type Case, CASES } from './cases';
 import type { RawOrders } from './raw-orders';
-import { closedLoop, type Run, runCase, type Surroundings } from './run';
+import { type Run, runCase, type Surroundings } from './run';
 import { type Runs, tablesOf } from './tables';
 
-const WARM_UP_SECONDS = 5;
+/** A process that has just started compiles its code first; nobody measures that. */
+const WARM_UP: Case = { name: 'warm-up', what: 'both APIs', kind: 'api', shape: 'spread', keyed: true, apis: 2 };
+const WARM_UP_SECONDS = 4;
 
 /** How many orders can be placed, how long one takes, and how that compares with the database alone. */
 export async function benchPlacement(
@@ -23,7 +24,7 @@ export async function benchPlacement(
   const cases = CASES.filter(({ name }) => only === undefined || only.includes(name));
   const found: Runs = new Map(cases.map(({ name }) => [name, []]));
 
-  await warmUp(testbed);
+  await runCase(WARM_UP, { ...surroundings, seconds: WARM_UP_SECONDS });
   const capacities = cases.filter(({ kind }) => kind !== 'rate');
   const rates = cases.filter(({ kind }) => kind === 'rate');
   await inRounds(capacities, runs, async (of) => {
@@ -34,13 +35,6 @@ export async function benchPlacement(
     found.get(of.name)!.push(await told(of, surroundings, capacity));
   });
   return { tables: tablesOf(cases, found), data: Object.fromEntries(found) };
-}
-
-/** A process that has just started compiles its code first; nobody measures that. */
-async function warmUp(testbed: Testbed): Promise<void> {
-  await resetOrders(testbed.database);
-  const all: Case = { name: 'warm-up', what: 'both APIs', kind: 'api', shape: 'spread', keyed: true, apis: 2 };
-  await testbed.generator.run(closedLoop(all, testbed, WARM_UP_SECONDS));
 }
 
 /**
