@@ -20,13 +20,16 @@ export interface ApiSettings {
   adminApiKey: string;
   /** Where its last words go. */
   errorFile: string;
+  /** A folder for its CPU profile. */
+  profileTo: string | undefined;
 }
 
 /** Starts it and waits until it is ready. Its log is written, but to nowhere: a pipe would have to be read by the bench. */
-export async function startApi({ databaseUrl, adminApiKey, errorFile }: ApiSettings): Promise<ApiProcess> {
+export async function startApi({ databaseUrl, adminApiKey, errorFile, profileTo }: ApiSettings): Promise<ApiProcess> {
   const port = await freePort();
+  const profiling = profileTo === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileTo}`];
   const errors = openSync(errorFile, 'a');
-  const child = spawn(process.execPath, [join(ROOT, 'dist', 'main.js'), '--mode=api'], {
+  const child = spawn(process.execPath, [...profiling, join(ROOT, 'dist', 'main.js'), '--mode=api'], {
     cwd: ROOT,
     env: {
       PATH: process.env['PATH'],

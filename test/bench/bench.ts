@@ -2,14 +2,14 @@ import 'reflect-metadata';
 import { type Flags, HELP, parseFlags, UsageError } from './flags';
 import { caveat, describeMachine } from './machine';
 import { benchPlacement } from './placement/placement';
-import { print, type Report, save } from './report';
+import { print, type Report, RESULTS, save } from './report';
 import { soak } from './soak';
 import { startTestbed, type StopSteps, type Testbed } from './testbed';
 
 /** `npm run bench`: measures, prints tables and keeps the figures with the facts they depend on. */
 async function bench(flags: Flags, stopSteps: StopSteps): Promise<void> {
   console.log(`Starting PostgreSQL and the API for ${flags.section} …`);
-  const testbed = await startTestbed(stopSteps);
+  const testbed = await startTestbed(stopSteps, flags.profile ? RESULTS : undefined);
   const machine = describeMachine(testbed.postgresVersion);
   const { cpu, cores, memoryGiB, node, postgres, diskSyncMs, commit } = machine;
   console.log(`${cpu}, ${cores} cores, ${memoryGiB} GiB; Node ${node}, PostgreSQL ${postgres}; commit ${commit}`);

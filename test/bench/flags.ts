@@ -8,6 +8,7 @@ export interface Flags {
   runs: number;
   only: string[] | undefined;
   minutes: number;
+  profile: boolean;
 }
 
 export const SECTIONS = ['placement', 'soak'] as const;
@@ -30,6 +31,7 @@ Flags
   --only <list>  placement: some cases only, separated by commas; ratios need both of their cases:
                  ${CASES.map(({ name }) => name).join(', ')}
   --minutes <n>  soak: how long (${DEFAULTS.minutes})
+  --profile      keeps a CPU profile of each API process beside the results, at some cost
   --quick        a smoke run: ${QUICK.runs} run of ${QUICK.seconds} s, a soak of half a minute
   --help         says this`;
 
@@ -45,6 +47,7 @@ export function parseFlags(args: string[]): Flags | undefined {
     runs: positive('--runs', values.runs, defaults.runs),
     only: values.only === undefined ? undefined : casesOf(values.only),
     minutes: positive('--minutes', values.minutes, defaults.minutes),
+    profile: values.profile ?? false,
   };
   if (!Number.isInteger(flags.runs)) throw new UsageError(`--runs: expected a whole number, found ${values.runs}`);
   return flags;
@@ -60,6 +63,7 @@ function read(args: string[]) {
         runs: { type: 'string' },
         only: { type: 'string' },
         minutes: { type: 'string' },
+        profile: { type: 'boolean' },
         quick: { type: 'boolean' },
         help: { type: 'boolean' },
       },

@@ -15,7 +15,8 @@ export interface Table {
   rows: string[][];
 }
 
-const RESULTS = join(__dirname, '..', '..', 'bench-results');
+/** Not in git. */
+export const RESULTS = join(__dirname, '..', '..', 'bench-results');
 
 export function print({ title, columns, rows }: Table): void {
   const widths = columns.map((column, index) => Math.max(column.length, ...rows.map((row) => row[index]!.length)));

@@ -34,7 +34,7 @@ export interface Testbed {
 export type StopSteps = (() => Promise<unknown> | void)[];
 
 /** Durable as in production: with PostgreSQL's own settings of `npm start`, not with those of the tests. */
-export async function startTestbed(stopSteps: StopSteps): Promise<Testbed> {
+export async function startTestbed(stopSteps: StopSteps, profileTo: string | undefined): Promise<Testbed> {
   const dataDir = newDataDir();
   stopSteps.push(() => removeDataDir(dataDir));
   const server = await startEmbedded({ dataDir, onNotice: (sentence) => console.error(sentence) });
@@ -47,7 +47,7 @@ export async function startTestbed(stopSteps: StopSteps): Promise<Testbed> {
   await fillCatalogue(database);
 
   const adminApiKey = randomBytes(32).toString('hex');
-  const settings = { databaseUrl: server.url, adminApiKey, errorFile: join(dataDir, 'api.err') };
+  const settings = { databaseUrl: server.url, adminApiKey, errorFile: join(dataDir, 'api.err'), profileTo };
   const startAnother = async (): Promise<ApiProcess> => {
     const api = await startApi(settings);
     stopSteps.push(() => api.stop());
