@@ -6,10 +6,10 @@ import { print, type Report, RESULTS, save } from './report';
 import { soak } from './soak';
 import { startTestbed, type StopSteps, type Testbed } from './testbed';
 
+class Interrupted extends Error {}
+
 /** `npm run bench`: measures, prints tables and keeps the figures with the facts they depend on. */
-async function bench(flags: Flags, stopSteps: StopSteps): Promise<void> {
-  console.log(`Starting PostgreSQL and the API for ${flags.section} …`);
-  const testbed = await startTestbed(stopSteps, flags.profile ? RESULTS : undefined);
+async function bench(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promise<void> {
   const machine = describeMachine(testbed.postgresVersion);
   const { cpu, cores, memoryGiB, node, postgres, diskSyncMs, commit } = machine;
   console.log(`${cpu}, ${cores} cores, ${memoryGiB} GiB; Node ${node}, PostgreSQL ${postgres}; commit ${commit}`);
@@ -52,12 +52,17 @@ async function main(): Promise<number> {
   const stopSteps: StopSteps = [];
   const interrupted = new Promise<never>((_, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.on(signal, () => reject(new Error(`Ended by ${signal}.`)));
+      process.on(signal, () => reject(new Interrupted(`Ended by ${signal}.`)));
   });
+  console.log(`Starting PostgreSQL and the API for ${flags.section} …`);
+  const starting = startTestbed(stopSteps, flags.profile ? RESULTS : undefined);
   try {
-    await Promise.race([bench(flags, stopSteps), interrupted]);
+    const testbed = await Promise.race([starting, interrupted]);
+    await Promise.race([bench(flags, testbed, stopSteps), interrupted]);
     return 0;
   } finally {
+    // What is half started can only be stopped once it is whole, or has failed.
+    await starting.catch(() => undefined);
     await undo(stopSteps);
   }
 }
@@ -66,7 +71,7 @@ main().then(
   (code) => process.exit(code),
   (error: unknown) => {
     if (error instanceof UsageError) console.error(`${error.message}\n\n${HELP}`);
-    else console.error(error);
+    else console.error(error instanceof Interrupted ? error.message : error);
     process.exit(error instanceof UsageError ? 2 : 1);
   },
 );

@@ -60,6 +60,6 @@ function ask<Job, Answer>(child: ChildProcess, program: string, job: Job): Promi
       if ('failure' in reply) reject(new Error(`${program}: ${reply.failure}`));
       else resolve(reply);
     });
-    child.send(job as object);
+    child.send(job as object, (error) => error && onExit());
   });
 }
