@@ -35,7 +35,7 @@ export type StopSteps = (() => Promise<unknown> | void)[];
 
 /** Durable as in production: with PostgreSQL's own settings of `npm start`, not with those of the tests. */
 export async function startTestbed(stopSteps: StopSteps, profileTo: string | undefined): Promise<Testbed> {
-  const dataDir = newDataDir();
+  const dataDir = newDataDir('bench');
   stopSteps.push(() => removeDataDir(dataDir));
   const server = await startEmbedded({ dataDir, onNotice: (sentence) => console.error(sentence) });
   stopSteps.push(() => server.stop());
