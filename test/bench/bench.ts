@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { type Flags, HELP, parseFlags, UsageError } from './flags';
-import { caveat, describeMachine } from './machine';
+import { caveats, describeMachine } from './machine';
 import { benchPlacement } from './placement/placement';
 import { print, type Report, RESULTS, save } from './report';
 import { soak } from './soak';
@@ -14,12 +14,12 @@ async function bench(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Prom
   const { cpu, cores, memoryGiB, node, postgres, diskSyncMs, commit } = machine;
   console.log(`${cpu}, ${cores} cores, ${memoryGiB} GiB; Node ${node}, PostgreSQL ${postgres}; commit ${commit}`);
   console.log(`A write that reaches the disk takes ${diskSyncMs} ms.`);
-  const warning = caveat();
-  if (warning) console.log(`Take care: ${warning}`);
+  const warnings = caveats(machine);
+  for (const warning of warnings) console.log(`Take care: ${warning}`);
 
   const { tables, data } = await runSection(flags, testbed, stopSteps);
   tables.forEach(print);
-  const file = save({ at: new Date().toISOString(), flags, machine, warning, [flags.section]: data });
+  const file = save({ at: new Date().toISOString(), flags, machine, warnings, [flags.section]: data });
   console.log(`\nKept in ${file}`);
 }
 

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
-import { arch, cpus, platform, release, tmpdir, totalmem } from 'node:os';
+import { arch, cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { medianOf } from './statistics';
 
@@ -14,6 +14,8 @@ export interface Machine {
   postgres: string;
   /** One synchronous write where the database lies: what a commit costs at least. */
   diskSyncMs: number;
+  /** Processes that wanted a core in the minute before. */
+  loadAverage: number;
   commit: string;
 }
 
@@ -30,14 +32,20 @@ export function describeMachine(postgres: string): Machine {
     node: process.version,
     postgres,
     diskSyncMs: round(diskSyncMs(), 2),
+    loadAverage: round(loadavg()[0]!, 1),
     commit: commit(),
   };
 }
 
-/** Why figures from here would flatter, or undefined. */
-export function caveat(): string | undefined {
-  if (statfsSync(tmpdir()).type !== TMPFS) return undefined;
-  return `${tmpdir()} is kept in memory, where a commit costs nothing: set TMPDIR to a folder on a disk.`;
+/** Why figures from here would be wrong. */
+export function caveats({ loadAverage, cores }: Machine): string[] {
+  const found: string[] = [];
+  if (statfsSync(tmpdir()).type === TMPFS) {
+    found.push(`${tmpdir()} is kept in memory, where a commit costs nothing; set TMPDIR to a folder on a disk.`);
+  }
+  // Starting the bench itself makes some.
+  if (loadAverage > cores) found.push(`The machine was busy already (load average ${loadAverage} on ${cores} cores).`);
+  return found;
 }
 
 function diskSyncMs(): number {
