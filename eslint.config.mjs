@@ -9,7 +9,7 @@ const ENVIRONMENT_READERS = ['src/config/**', 'src/main.ts', 'src/launch/*.comma
 const READ_CONFIG = 'Ask for Config: the environment is read once, in src/config.';
 
 export default defineConfig(
-  { ignores: ['dist/', 'coverage/', '.holdfast/'] },
+  { ignores: ['dist/', 'coverage/', '.holdfast/', 'bench-results/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   tseslint.configs.recommendedTypeChecked,
   {

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** A place for an embedded database's data. As root its server runs under another account, which has to get in. */
-export function newDataDir(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
+export function newDataDir(purpose = 'test'): string {
+  const folder = mkdtempSync(join(tmpdir(), `holdfast-${purpose}-`));
   chmodSync(folder, 0o711);
   return join(folder, 'data');
 }

@@ -1,0 +1,65 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+/**
+ * A program of the bench in a process of its own, as the API is one: what makes load must not share its event loop with
+ * what counts it. It stays for the whole bench, so that its code is warm when time counts.
+ */
+export interface Helper<Job, Answer> {
+  run(job: Job): Promise<Measured<Answer>>;
+  stop(): Promise<void>;
+}
+
+export interface Measured<Answer> {
+  answer: Answer;
+  /** Of the helper, while it was at the job. */
+  cpuSeconds: number;
+}
+
+type Reply<Answer> = Measured<Answer> | { failure: string };
+
+const RUN_TYPESCRIPT = join(__dirname, '..', 'support', 'run-typescript.cjs');
+
+/** Starts `test/bench/<program>`, which has to call `answerJobs`. One job at a time. */
+export function startHelper<Job, Answer>(program: string): Helper<Job, Answer> {
+  const child = fork(RUN_TYPESCRIPT, [join(__dirname, program)]);
+  return {
+    run: (job) => ask<Job, Answer>(child, program, job),
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.disconnect();
+      await exited;
+    },
+  };
+}
+
+/** The helper's own side: answers jobs until the bench is gone, whichever way it went. */
+export function answerJobs<Job, Answer>(work: (job: Job) => Promise<Answer>): void {
+  process.on('disconnect', () => process.exit(0));
+  process.on('message', (job: Job) => {
+    const before = process.cpuUsage();
+    const reply = (sent: Reply<Answer>): unknown => process.send!(sent);
+    work(job).then(
+      (answer) => {
+        const { user, system } = process.cpuUsage(before);
+        reply({ answer, cpuSeconds: (user + system) / 1e6 });
+      },
+      (error: unknown) => reply({ failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    );
+  });
+}
+
+function ask<Job, Answer>(child: ChildProcess, program: string, job: Job): Promise<Measured<Answer>> {
+  return new Promise((resolve, reject) => {
+    const onExit = (): void => reject(new Error(`${program} ended in the middle of its work`));
+    child.once('exit', onExit);
+    child.once('message', (reply: Reply<Answer>) => {
+      child.off('exit', onExit);
+      if ('failure' in reply) reject(new Error(`${program}: ${reply.failure}`));
+      else resolve(reply);
+    });
+    child.send(job as object, (error) => error && onExit());
+  });
+}

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { singleConnection } from '../../src/database/data-source';
+import { startEmbedded } from '../../src/database/embedded/embedded-postgres';
+import { migrate } from '../../src/database/migrate';
+import { ApiClient } from '../support/client';
+import { newDataDir, removeDataDir } from '../support/data-dir';
+import { type ApiProcess, startApi } from './api-process';
+import { fillCatalogue } from './catalogue';
+import { type CpuSeconds, cpuSecondsOf, parentOf } from './cpu';
+import { type Helper, startHelper } from './helper';
+import type { Load } from './load/generator';
+import type { LoadOutcome } from './load/outcome';
+
+/** Whose orders the measured ones are. */
+export const CLIENT = 'bench';
+
+/** Everything that is measured or measures, each a process of its own on this machine, and none needed beforehand. */
+export interface Testbed {
+  databaseUrl: string;
+  /** The bench's own connection. */
+  database: Client;
+  postgresVersion: string;
+  /** Two on one database; the second idles but in the cases that are about it. */
+  apis: [ApiProcess, ApiProcess];
+  /** Created as a user's would be, and allowed to place orders only. */
+  apiKey: string;
+  generator: Helper<Load, LoadOutcome>;
+  cpuSeconds(): CpuSeconds | undefined;
+}
+
+/** How to undo what was started, the last first. */
+export type StopSteps = (() => Promise<unknown> | void)[];
+
+/** Durable as in production: with PostgreSQL's own settings of `npm start`, not with those of the tests. */
+export async function startTestbed(stopSteps: StopSteps, profileTo: string | undefined): Promise<Testbed> {
+  const dataDir = newDataDir('bench');
+  stopSteps.push(() => removeDataDir(dataDir));
+  const server = await startEmbedded({ dataDir, onNotice: (sentence) => console.error(sentence) });
+  stopSteps.push(() => server.stop());
+  await migrateDatabase(server.url);
+
+  const database = new Client({ connectionString: server.url });
+  await database.connect();
+  stopSteps.push(() => database.end());
+  await fillCatalogue(database);
+
+  const adminApiKey = randomBytes(32).toString('hex');
+  const settings = { databaseUrl: server.url, adminApiKey, errorFile: join(dataDir, 'api.err'), profileTo };
+  const startAnother = async (): Promise<ApiProcess> => {
+    const api = await startApi(settings);
+    stopSteps.push(() => api.stop());
+    return api;
+  };
+  const apis: Testbed['apis'] = [await startAnother(), await startAnother()];
+  const generator = startHelper<Load, LoadOutcome>('load/generator.ts');
+  stopSteps.push(() => generator.stop());
+
+  const { version, backend } = await serverFacts(database);
+  const postmaster = parentOf(backend);
+  return {
+    databaseUrl: server.url,
+    database,
+    postgresVersion: version,
+    apis,
+    apiKey: await createApiKey(apis[0].url, adminApiKey),
+    generator,
+    cpuSeconds: () =>
+      cpuSecondsOf(
+        apis.map(({ pid }) => pid),
+        postmaster,
+      ),
+  };
+}
+
+async function migrateDatabase(url: string): Promise<void> {
+  const dataSource = await singleConnection(url).initialize();
+  try {
+    await migrate(dataSource);
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
+async function createApiKey(apiUrl: string, adminApiKey: string): Promise<string> {
+  const created = await new ApiClient(apiUrl, adminApiKey).post('/v1/api-keys', {
+    name: CLIENT,
+    scopes: ['orders:write'],
+  });
+  if (created.status !== 201) throw new Error(`No API key was created: ${JSON.stringify(created.body)}`);
+  return created.body.key;
+}
+
+async function serverFacts(database: Client): Promise<{ version: string; backend: number }> {
+  const { rows } = await database.query<{ version: string; backend: number }>(
+    `SELECT current_setting('server_version') AS version, pg_backend_pid() AS backend`,
+  );
+  return rows[0]!;
+}
