@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { uuidv7 } from 'uuidv7';
+import { newId } from '../database/new-id';
 import { Config } from '../config/config';
 import { ValidationFailed } from '../http/refusal';
 import { type Caller, type Scope, SCOPES } from './access';
@@ -50,7 +50,7 @@ export class ApiKeys {
     }
     const key = newSecret();
     const created = await this.repository.insert(
-      { apiKeyId: uuidv7(), name, client: client ?? name, scopes: [...new Set(scopes)], expiresAt: expiresAt ?? null },
+      { apiKeyId: newId(), name, client: client ?? name, scopes: [...new Set(scopes)], expiresAt: expiresAt ?? null },
       hashOf(key),
     );
     return { ...created, key };

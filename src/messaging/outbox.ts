@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { uuidv7 } from 'uuidv7';
+import { newId } from '../database/new-id';
 import type { Transaction } from '../database/sql';
 import type { OutgoingMessage } from './message';
 import { OutboxRepository } from './outbox.repository';
@@ -19,7 +19,7 @@ export class Outbox {
     await this.repository.insert(
       tx,
       messages.map((message) => ({
-        messageId: uuidv7(),
+        messageId: newId(),
         traceparent: null,
         attempt: 1,
         delayMs: 0,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { type Connection, row, rows } from '../database/sql';
+import { timestampText } from '../http/cursor';
 import { UUID } from '../http/rules';
 import { type Order, ORDER_COLUMNS, orderOf, type OrderRow } from './order';
 import { type OrderEvent, OrderEventsRepository } from './order-events.repository';
@@ -68,9 +69,9 @@ export class OrderQueries {
   /** Newest first. */
   async list(filter: OrderFilter): Promise<ListedOrder[]> {
     const { conditions, values } = conditionsOf(filter);
-    const found = await rows<OrderRow>(
+    const found = await rows<OrderRow & { created_at_text: string }>(
       this.dataSource.manager,
-      `SELECT ${ORDER_COLUMNS} FROM orders ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+      `SELECT ${ORDER_COLUMNS}, ${timestampText('created_at')} AS created_at_text FROM orders ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
        ORDER BY created_at DESC, order_id DESC LIMIT ${filter.limit}`,
       values,
     );

@@ -1,4 +1,3 @@
-import { timestampText } from '../http/cursor';
 import type { FailureReason, HoldState, OrderStatus } from './order-status';
 
 /** Units of a product an order may ask for. */
@@ -45,13 +44,11 @@ export interface OrderRow {
   cancel_requested_at: Date | null;
   created_at: Date;
   updated_at: Date;
-  /** `created_at` to the microsecond, for cursors. */
-  created_at_text: string;
 }
 
 export const ORDER_COLUMNS = `order_id, product_id, vendor_id, quantity, unit_price, total_price, currency, status,
   failure_reason, hold_state, vendor_order_id, checkout_id, needs_attention, attention_reason, cancel_requested_at,
-  created_at, updated_at,   ${timestampText('created_at')} AS created_at_text`;
+  created_at, updated_at`;
 
 export function orderOf(found: OrderRow): Order {
   return {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { uuidv7 } from 'uuidv7';
+import { newId } from '../../database/new-id';
 import type { Transaction } from '../../database/sql';
 
 /** Length of the column; a longer cause is cut. */
@@ -19,7 +19,7 @@ export class DeadLetterRepository {
     await tx.query(
       `INSERT INTO dead_letters (dead_letter_id, vendor_id, order_id, cause, payload) VALUES ($1, $2, $3, $4, $5)`,
       // PostgreSQL refuses a NUL in text, and an error's words may hold anything.
-      [uuidv7(), vendorId, orderId, cause.replaceAll('\0', '').slice(0, CAUSE_LENGTH_MAX), JSON.stringify(payload)],
+      [newId(), vendorId, orderId, cause.replaceAll('\0', '').slice(0, CAUSE_LENGTH_MAX), JSON.stringify(payload)],
     );
   }
 }

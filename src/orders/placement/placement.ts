@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
-import { uuidv7 } from 'uuidv7';
+import { newId } from '../../database/new-id';
 import { databaseFailure } from '../../database/database-errors';
 import { Outbox } from '../../messaging/outbox';
 import { ValidationFailed } from '../../http/refusal';
@@ -64,14 +64,14 @@ export class Placement {
    * `Overloaded`, and what the database throws: then the order may or may not exist, and its key tells.
    */
   async place({ productId, quantity }: Line, context: PlacementContext): Promise<{ order: Order; replayed: boolean }> {
-    const line = { orderId: uuidv7(), productId, quantity, quantityFields: ['quantity'], productFields: ['productId'] };
+    const line = { orderId: newId(), productId, quantity, quantityFields: ['quantity'], productFields: ['productId'] };
     const { orders, replayed } = await this.submit([line], null, ORDERS_ROUTE, { productId, quantity }, context);
     return { order: orders[0]!, replayed };
   }
 
   /** All or nothing: an order for each product, its lines summed. Throws as `place`, and names every line at fault. */
   async checkOut(lines: Line[], context: PlacementContext): Promise<Placed> {
-    return this.submit(summed(lines), uuidv7(), CHECKOUTS_ROUTE, { lines }, context);
+    return this.submit(summed(lines), newId(), CHECKOUTS_ROUTE, { lines }, context);
   }
 
   /** Whatever its lane, its rows are locked in the one order; the lane of its first product is as good as any. */
@@ -144,7 +144,7 @@ function summed(lines: Line[]): AskedLine[] {
   const byProduct = new Map<string, AskedLine>();
   for (const [index, { productId, quantity }] of lines.entries()) {
     const line = byProduct.get(productId) ?? {
-      orderId: uuidv7(),
+      orderId: newId(),
       productId,
       quantity: 0,
       quantityFields: [],

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { uuidv7 } from 'uuidv7';
+import { newId } from '../../database/new-id';
 import type { ListingPage } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { ApplyRepository, type StagedListing } from './apply.repository';
@@ -42,7 +42,7 @@ export class StockSync {
 
   /** Runs the sync to its end and records how it went. Throws only when the database fails or the lease is lost. */
   async run(lease: SyncLease, signal: AbortSignal): Promise<SyncResult> {
-    const syncRunId = uuidv7();
+    const syncRunId = newId();
     const { vendorId } = lease.vendor;
     await this.dataSource.transaction((tx) => this.runs.open(tx, syncRunId, vendorId));
     const progress: Progress = { asOf: null, seen: 0, changed: 0, unchanged: 0, missing: 0, rejected: 0, samples: [] };
