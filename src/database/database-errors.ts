@@ -6,6 +6,7 @@ const UNAVAILABLE = /^(08...|57P0.|53...|25006)$/;
 /** Serialisation failure, deadlock, lock not available: the same statement may succeed at once. */
 const CONFLICT = /^(40001|40P01|55P03)$/;
 const UNDEFINED_TABLE = '42P01';
+const UNIQUE_VIOLATION = '23505';
 const SOCKET_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -53,4 +54,11 @@ export function databaseFailure(error: unknown, depth = 0): DatabaseFailure | un
 /** Whether trying again later may succeed without anything being changed. */
 export function isTransientDatabaseError(error: unknown): boolean {
   return databaseFailure(error) !== undefined;
+}
+
+/** Whether a row that this unique constraint allows only once was there already. */
+export function isDuplicate(error: unknown, constraint: string): boolean {
+  if (!(error instanceof Error)) return false;
+  const failure = error as Error & { code?: unknown; constraint?: unknown };
+  return failure.code === UNIQUE_VIOLATION && failure.constraint === constraint;
 }

@@ -24,9 +24,14 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-export async function createApp(env: Record<string, string> = {}): Promise<TestApp> {
+/** `by`: the way the app takes to its database; the test's own connections go straight to it. */
+export async function createApp(
+  env: Record<string, string> = {},
+  by: (databaseUrl: string) => Promise<string> = (url) => Promise.resolve(url),
+): Promise<TestApp> {
   const database = await createDatabase();
-  const config = Config.read({ LOG_LEVEL: 'silent', DATABASE_POOL_MAX: '30', ...env, DATABASE_URL: database.url });
+  const DATABASE_URL = await by(database.url);
+  const config = Config.read({ LOG_LEVEL: 'silent', DATABASE_POOL_MAX: '30', ...env, DATABASE_URL });
   const context = await NestFactory.createApplicationContext(processModule('all', config), { logger: false });
   await context.get(DatabaseConnector).connect();
   const { dataSource } = database;

@@ -87,3 +87,18 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number 
 function isRunning(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null;
 }
+
+/** What a process printed that is no log line below the level of an error. */
+export function errorLines(output: string): string[] {
+  return output.split('\n').filter((line) => line !== '' && !isHarmless(line));
+}
+
+const ERROR_LEVEL = 50;
+
+function isHarmless(line: string): boolean {
+  try {
+    return (JSON.parse(line) as { level: number }).level < ERROR_LEVEL;
+  } catch {
+    return false;
+  }
+}

@@ -1,6 +1,7 @@
 import { type Installation, install } from './installation';
 import type { Answer, Json } from './client';
 import { createDatabase, type TestDatabase } from './database';
+import { errorLines } from './processes';
 
 /** What a client can make us store, or change. */
 const TABLES = [
@@ -32,11 +33,7 @@ export async function startTarget(): Promise<Target> {
     ...installation,
     database,
     contents: () => contentsOf(database),
-    errorsLogged: () =>
-      installation.api
-        .output()
-        .split('\n')
-        .filter((line) => line !== '' && !isHarmless(line)),
+    errorsLogged: () => errorLines(installation.api.output()),
     stop: async () => {
       await installation.stop();
       await database.drop();
@@ -72,14 +69,4 @@ async function contentsOf({ dataSource }: TestDatabase): Promise<Record<string, 
     digests[table] = found.digest;
   }
   return digests;
-}
-
-const ERROR_LEVEL = 50;
-
-function isHarmless(line: string): boolean {
-  try {
-    return (JSON.parse(line) as { level: number }).level < ERROR_LEVEL;
-  } catch {
-    return false;
-  }
 }

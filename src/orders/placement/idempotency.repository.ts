@@ -38,8 +38,8 @@ export class IdempotencyRepository {
   /**
    * Claims keys until the transaction ends, and tells what is remembered of them. A key that another transaction has
    * is not free: nobody waits for a key (a wait with a timeout would fail a whole batch of strangers for one
-   * duplicate), and a crash gives it back. Two statements, because the second must see what was committed before the
-   * first got its locks.
+   * duplicate), and a crash gives it back. What is remembered is answered whoever has the key: it may be just such a
+   * repetition. Two statements, because the second must see what was committed before the first got its locks.
    */
   async claim(tx: Transaction, keys: IdempotencyKey[]): Promise<Map<string, KeyClaim>> {
     const distinct = [...new Map(keys.map((key) => [key.id, key])).values()];
@@ -51,10 +51,7 @@ export class IdempotencyRepository {
       [distinct.map(({ id }) => id)],
     );
     const free = new Set(locked.filter((key) => key.free).map(({ id }) => id));
-    const remembered = await this.find(
-      tx,
-      distinct.filter(({ id }) => free.has(id)),
-    );
+    const remembered = await this.find(tx, distinct);
     return new Map(distinct.map(({ id }) => [id, { free: free.has(id), remembered: remembered.get(id) }]));
   }
 

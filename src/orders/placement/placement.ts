@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
+import { databaseFailure, isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
-import { databaseFailure } from '../../database/database-errors';
 import { Outbox } from '../../messaging/outbox';
 import { ValidationFailed } from '../../http/refusal';
 import { type Order, QUANTITY_MAX } from '../order';
@@ -21,6 +21,8 @@ const BATCH_MAX = 200;
 const WAITING_MAX = 2000;
 /** A batch that failed for a passing reason is tried again after these waits. */
 const RETRY_AFTER_MS = [20, 100, 400];
+/** Only our own earlier try can have written the ids we made. */
+const ORDER_IDS = 'orders_pkey';
 
 /** Who asks, and how the answer is remembered. */
 export interface PlacementContext {
@@ -108,7 +110,8 @@ export class Placement {
 
   /**
    * Tries again what failed for a passing reason. A lost connection leaves the COMMIT unknown: the orders' ids were made
-   * before it, so those that are there were placed by it, and the others can be tried again without doubling any.
+   * before it, so those that are there were placed by it, and the others can be tried again without doubling any. Where
+   * the server had the COMMIT still in hand when we looked, the next try meets the ids themselves, and looks again.
    */
   private async commitPatiently(batch: Asked[]): Promise<Settled<Placed>[]> {
     const placed = new Map<Asked, Placed>();
@@ -121,7 +124,7 @@ export class Placement {
         return batch.map((asked) => answers.get(asked) ?? { result: placed.get(asked)! });
       } catch (error) {
         const waitMs = RETRY_AFTER_MS[tries];
-        if (waitMs === undefined || !databaseFailure(error)) throw error;
+        if (waitMs === undefined || !(databaseFailure(error) || isDuplicate(error, ORDER_IDS))) throw error;
         this.logger.warn({ err: error, requests: batch.length }, 'A batch is tried again');
         await pause(waitMs);
       }

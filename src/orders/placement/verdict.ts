@@ -76,7 +76,7 @@ function verdictOfKey(
 ): Verdict | undefined {
   if (!key) return undefined;
   const { free, remembered } = claims.get(key.id)!;
-  if (!free) return { kind: 'refused', refusal: new IdempotencyInProgress() };
+  if (!free && !remembered) return { kind: 'refused', refusal: new IdempotencyInProgress() };
   const earlier = answeredHere.get(key.id);
   const usedWith = remembered?.fingerprint ?? (earlier === undefined ? undefined : batch[earlier]!.key!.fingerprint);
   if (usedWith === undefined) return undefined;

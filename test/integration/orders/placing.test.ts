@@ -101,6 +101,26 @@ describe('placing an order', () => {
     expect(await counts()).toMatchObject({ orders: 1, reserved: 1, keys: 1 });
   });
 
+  it('answers the first answer again, though another process has the key for the same just now', async () => {
+    const { order: first } = await order(1, 'key');
+    await expect(order(11, 'refused')).rejects.toMatchObject({ code: 'INSUFFICIENT_STOCK' });
+    const other = app.dataSource.createQueryRunner();
+    await other.startTransaction();
+    for (const key of ['key', 'refused']) {
+      await other.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+        JSON.stringify(['shop', 'POST /v1/orders', key]),
+      ]);
+    }
+    const repeated = await Promise.allSettled([order(1, 'key'), order(11, 'refused'), order(2, 'key')]);
+    await other.rollbackTransaction();
+    await other.release();
+    expect(repeated).toMatchObject([
+      { value: { order: first, replayed: true } },
+      { reason: { code: 'INSUFFICIENT_STOCK', headers: { 'idempotency-replayed': 'true' } } },
+      { reason: { code: 'IDEMPOTENCY_KEY_REUSED' } },
+    ]);
+  });
+
   it('answers at once that another process has the key, and lets the strangers in the same batch through', async () => {
     const other = app.dataSource.createQueryRunner();
     await other.startTransaction();
