@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { type Connection, row, rows } from '../database/sql';
 import { timestampText } from '../http/cursor';
 import { UUID } from '../http/rules';
+import { parseProductId } from '../stock/product';
 import { type Order, ORDER_COLUMNS, orderOf, type OrderRow } from './order';
 import { type OrderEvent, OrderEventsRepository } from './order-events.repository';
 import type { OrderStatus } from './order-status';
@@ -68,6 +69,10 @@ export class OrderQueries {
 
   /** Newest first. */
   async list(filter: OrderFilter): Promise<ListedOrder[]> {
+    // A product names its vendor: no need to read all its orders to find none of another vendor's.
+    const { productId, vendorId } = filter;
+    if (productId !== undefined && vendorId !== undefined && parseProductId(productId)?.vendorId !== vendorId)
+      return [];
     const { conditions, values } = conditionsOf(filter);
     const found = await rows<OrderRow & { created_at_text: string }>(
       this.dataSource.manager,

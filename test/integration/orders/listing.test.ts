@@ -121,6 +121,13 @@ describe('listing one of a million orders', () => {
     expect(buffersOf(plan)).toBeLessThan(BUFFERS_MAX);
   });
 
+  it('reads nothing to find none of a vendor that a product does not belong to', async () => {
+    const query = jest.spyOn(queries['dataSource'].manager, 'query');
+    expect(await queries.list({ productId: 'v0:S1', vendorId: 'v1', limit: 51 })).toEqual([]);
+    expect(query).not.toHaveBeenCalled();
+    query.mockRestore();
+  });
+
   it('shows every order exactly once, newest first, though a hundred share each instant', async () => {
     const seen: string[] = [];
     let cursor: readonly [string, string] | undefined;
