@@ -1,0 +1,154 @@
+import fc from 'fast-check';
+
+/** `north` closes references it has never seen, `south` cannot. Only what is named B is ever sold outside. */
+export const VENDORS = ['north', 'south'] as const;
+export type VendorId = (typeof VENDORS)[number];
+export const SKUS = ['A', 'B'] as const;
+export const PRODUCTS = VENDORS.flatMap((vendorId) => SKUS.map((sku) => `${vendorId}:${sku}`));
+const UNKNOWN_PRODUCTS = ['north:none', 'nobody:A'];
+
+/** What a vendor does with a purchase; without a plan it answers as its books say. */
+export type PurchaseTrick =
+  'answer' | 'refuse' | 'acceptThenDrop' | 'acceptThen500' | 'refuseThenDrop' | 'late' | 'fail';
+export type LookUpTrick = 'answer' | 'fail';
+export type CancelTrick = 'answer' | 'tooLate' | 'fail' | 'cancelThenDrop';
+
+/** `delayed`: the books as they were when last published. `lowerBound`: the books now, with that time. */
+export type Feed = 'fresh' | 'delayed' | 'lowerBound';
+
+export interface Line {
+  productId: string;
+  quantity: number;
+}
+
+/** Indexes are taken modulo what there is when the round begins; with nothing there, nothing happens. */
+export type Step =
+  | { kind: 'place'; line: Line; key: string | null; process: 0 | 1 }
+  | { kind: 'checkOut'; lines: Line[]; key: string | null; process: 0 | 1 }
+  | { kind: 'cancel'; order: number }
+  | { kind: 'dispatch'; message: number }
+  | { kind: 'redeliver'; message: number }
+  | { kind: 'sellOutside'; vendorId: VendorId; quantity: number }
+  | { kind: 'restock'; productId: string; quantity: number }
+  | { kind: 'publish'; vendorId: VendorId }
+  | { kind: 'tick'; vendorId: VendorId }
+  | { kind: 'sync'; vendorId: VendorId; feed: Feed };
+
+export interface Tricks {
+  purchase: PurchaseTrick[];
+  lookUp: LookUpTrick[];
+  cancel: CancelTrick[];
+}
+
+/** All steps of a round are under way at once. */
+export interface Round {
+  steps: Step[];
+  tricks: Record<VendorId, Tricks>;
+  /** This vendor cannot be reached. */
+  down: VendorId | null;
+  /** Before it, deadlines pass, claims of the dead run out and what was late arrives. */
+  timePasses: boolean;
+}
+
+export interface History {
+  /** By product. */
+  stock: Record<string, number>;
+  rounds: Round[];
+}
+
+const STOCK_MAX = 7;
+const STEPS_MAX = 12;
+const ROUNDS_MAX = 7;
+
+const index = fc.nat(50);
+const vendor = fc.constantFrom(...VENDORS);
+const process = fc.constantFrom<(0 | 1)[]>(0, 1);
+const key = fc.option(fc.constantFrom('k1', 'k2', 'k3'), { freq: 2 });
+const product = fc.oneof(
+  { weight: 30, arbitrary: fc.constantFrom(...PRODUCTS) },
+  { weight: 1, arbitrary: fc.constantFrom(...UNKNOWN_PRODUCTS) },
+);
+const line = fc.record({ productId: product, quantity: fc.integer({ min: 1, max: 4 }) });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('place'), line, key, process }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('checkOut'),
+      lines: fc.array(line, { minLength: 1, maxLength: 4, size: 'max' }),
+      key,
+      process,
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('cancel'), order: index }) },
+  { weight: 10, arbitrary: fc.record({ kind: fc.constant('dispatch'), message: index }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('redeliver'), message: index }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('sellOutside'),
+      vendorId: vendor,
+      quantity: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('restock'),
+      productId: fc.constantFrom(...PRODUCTS),
+      quantity: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('publish'), vendorId: vendor }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('tick'), vendorId: vendor }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('sync'),
+      vendorId: vendor,
+      feed: fc.constantFrom<Feed[]>('fresh', 'fresh', 'delayed', 'lowerBound'),
+    }),
+  },
+);
+
+const tricks: fc.Arbitrary<Tricks> = fc.record({
+  purchase: fc.array(
+    fc.constantFrom<PurchaseTrick[]>(
+      'answer',
+      'answer',
+      'answer',
+      'refuse',
+      'acceptThenDrop',
+      'acceptThen500',
+      'refuseThenDrop',
+      'late',
+      'fail',
+    ),
+    { maxLength: 6, size: 'max' },
+  ),
+  lookUp: fc.array(fc.constantFrom<LookUpTrick[]>('answer', 'answer', 'fail'), { maxLength: 4, size: 'max' }),
+  cancel: fc.array(fc.constantFrom<CancelTrick[]>('answer', 'answer', 'tooLate', 'fail', 'cancelThenDrop'), {
+    maxLength: 3,
+    size: 'max',
+  }),
+});
+
+const round: fc.Arbitrary<Round> = fc.record({
+  steps: fc.array(step, { minLength: 1, maxLength: STEPS_MAX, size: 'max' }),
+  tricks: fc.record({ north: tricks, south: tricks }),
+  down: fc.option(vendor, { freq: 8 }).map((down) => down ?? null),
+  timePasses: fc.boolean(),
+});
+
+/** Small stocks, so that the edges are hit. */
+export const histories: fc.Arbitrary<History> = fc.record({
+  stock: fc.record(Object.fromEntries(PRODUCTS.map((productId) => [productId, fc.nat(STOCK_MAX)]))),
+  rounds: fc.array(round, { minLength: 1, maxLength: ROUNDS_MAX, size: 'max' }),
+});
+
+/** A round of these steps alone: everybody answers. For histories that are written by hand. */
+export function roundOf(steps: Step[], changes: Partial<Round> = {}): Round {
+  const plain = (): Tricks => ({ purchase: [], lookUp: [], cancel: [] });
+  return { steps, tricks: { north: plain(), south: plain() }, down: null, timePasses: false, ...changes };
+}

@@ -1,0 +1,179 @@
+import { Dispatch } from '../../../../src/orders/fulfilment/dispatch';
+import type { Order } from '../../../../src/orders/order';
+import type { PlacementContext } from '../../../../src/orders/placement/placement';
+import { StockSync } from '../../../../src/stock/sync/stock-sync';
+import type { SyncLease } from '../../../../src/stock/sync/sync-lease.repository';
+import type { SyncResult } from '../../../../src/stock/sync/sync-run.repository';
+import { deadlocks } from '../../../support/deadlocks';
+import type { Listing } from './books';
+import { type Line, type Round, type Step, VENDORS, type VendorId } from './history';
+import type { Mail } from './mail';
+import { type Snapshot, takeSnapshot } from './snapshot';
+import type { Stage } from './stage';
+
+type RequestStep = Extract<Step, { kind: 'place' | 'checkOut' }>;
+type SyncStep = Extract<Step, { kind: 'sync' }>;
+
+/** What a request to place was answered: orders, or the code and errors of its refusal. */
+export interface PlacingAnswer {
+  code: string;
+  orders: Order[];
+  replayed: boolean;
+  errors: { field: string; productId?: string; requested?: number; available?: number }[];
+}
+
+export interface PlayedRequest {
+  lines: Line[];
+  /** With its route; null without a key. */
+  keyId: string | null;
+  answer: PlacingAnswer;
+}
+
+export interface PlayedCancel {
+  orderId: string;
+  /** `decided`, `asked`, or the code of its refusal. */
+  answer: string;
+}
+
+export interface PlayedSync {
+  vendorId: VendorId;
+  result: SyncResult;
+  /** Two fought for the vendor's lease. */
+  contested: boolean;
+}
+
+export interface PlayedRound {
+  before: Snapshot;
+  after: Snapshot;
+  requests: PlayedRequest[];
+  cancels: PlayedCancel[];
+  syncs: PlayedSync[];
+  /** What vendors were polled for, by vendor. */
+  served: ReadonlyMap<string, Listing[]>;
+  deadlocks: number;
+}
+
+/** Plays the steps of a round at once; tells what everybody was answered, and what the database says afterwards. */
+export async function playRound(stage: Stage, mail: Mail, round: Round, before: Snapshot): Promise<PlayedRound> {
+  const { dataSource } = stage.app;
+  if (round.timePasses) await stage.letTimePass();
+  for (const vendorId of VENDORS) stage.vendors[vendorId].tricks = structuredClone(round.tricks[vendorId]);
+  if (round.down) await stage.reach(round.down, false);
+  mail.take(await stage.app.takeMessages());
+  const syncs = await leases(stage, round);
+  const servedBefore = new Map(VENDORS.map((vendorId) => [vendorId, stage.vendors[vendorId].served.length]));
+  const orderIds = [...before.orders.keys()];
+  const [requests, cancels, polled] = await allEnded([
+    round.steps.filter((step) => step.kind === 'place' || step.kind === 'checkOut').map((step) => ask(stage, step)),
+    round.steps.filter((step) => step.kind === 'cancel').map(({ order }) => cancel(stage, orderIds, order)),
+    syncs.map((sync) => poll(stage, sync)),
+    round.steps.map((step, index) => act(stage, mail, step, index)),
+  ] as const);
+  if (round.down) await stage.reach(round.down, true);
+  const after = await takeSnapshot(dataSource);
+  return {
+    before,
+    after,
+    requests,
+    cancels: cancels.filter((played) => played !== undefined),
+    syncs: polled,
+    served: new Map(
+      [...servedBefore].map(([vendorId, count]) => [vendorId, stage.vendors[vendorId].served.slice(count)]),
+    ),
+    deadlocks: await deadlocks(dataSource),
+  };
+}
+
+interface LeasedSync {
+  step: SyncStep;
+  lease: SyncLease;
+  contested: boolean;
+}
+
+/** At most two for a vendor: the second takes the lease from the first, as if that one were dead. */
+async function leases(stage: Stage, { steps }: Round): Promise<LeasedSync[]> {
+  const leased: LeasedSync[] = [];
+  for (const vendorId of VENDORS) {
+    const syncs = steps.filter((step) => step.kind === 'sync').filter((step) => step.vendorId === vendorId);
+    stage.vendors[vendorId].feeds = syncs.slice(0, 2).map(({ feed }) => feed);
+    for (const step of syncs.slice(0, 2)) {
+      leased.push({ step, lease: await stage.leaseSync(vendorId), contested: syncs.length > 1 });
+    }
+  }
+  return leased;
+}
+
+async function poll(stage: Stage, { step: { vendorId }, lease, contested }: LeasedSync): Promise<PlayedSync> {
+  const result = await stage.app.context.get(StockSync).run(lease, new AbortController().signal);
+  return { vendorId, result, contested };
+}
+
+async function ask({ placements }: Stage, step: RequestStep): Promise<PlayedRequest> {
+  const { key, process } = step;
+  const context: PlacementContext = { client: 'shop', ...(key !== null && { idempotencyKey: key }) };
+  const lines = step.kind === 'place' ? [step.line] : step.lines;
+  const placement = placements[process];
+  const placing =
+    step.kind === 'place'
+      ? placement.place(step.line, context).then(({ order, replayed }) => ({ orders: [order], replayed }))
+      : placement.checkOut(lines, context);
+  const answer = await placing.then(
+    (placed): PlacingAnswer => ({ ...placed, code: 'CREATED', errors: [] }),
+    (refusal: unknown) => refused(refusal),
+  );
+  return { lines, keyId: key === null ? null : `${step.kind} ${key}`, answer };
+}
+
+function refused(error: unknown): PlacingAnswer {
+  const { code, errors, headers } = error as Partial<PlacingAnswer> & { headers?: Record<string, string> };
+  if (code === undefined || !/^[A-Z_]+$/.test(code)) throw error;
+  return { code, orders: [], errors: errors ?? [], replayed: headers?.['idempotency-replayed'] === 'true' };
+}
+
+async function cancel(_: Stage, __: string[], ___: number): Promise<PlayedCancel | undefined> {
+  return undefined;
+}
+
+/** Steps of the broker and of vendors; a vendor's come in the midst of the others. */
+async function act(stage: Stage, mail: Mail, step: Step, index: number): Promise<void> {
+  switch (step.kind) {
+    case 'dispatch':
+    case 'redeliver': {
+      const message = step.kind === 'dispatch' ? mail.next(step.message) : mail.again(step.message);
+      if (message) await stage.app.context.get(Dispatch).dispatch(message);
+      return;
+    }
+    case 'sellOutside':
+      await turns(stage, index);
+      return stage.vendors[step.vendorId].books.sellOutside(step.quantity);
+    case 'restock': {
+      await turns(stage, index);
+      const [vendorId, sku] = step.productId.split(':') as [VendorId, string];
+      return stage.vendors[vendorId].books.restock(sku, step.quantity);
+    }
+    case 'publish':
+      await turns(stage, index);
+      return stage.vendors[step.vendorId].books.publish();
+    case 'tick':
+      await turns(stage, index);
+      return stage.vendors[step.vendorId].books.tick();
+    case 'place':
+    case 'checkOut':
+    case 'cancel':
+    case 'sync':
+      return;
+  }
+}
+
+/** So many answers of the database go by. */
+async function turns({ app }: Stage, count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await app.dataSource.query('SELECT');
+}
+
+/** Everything ends before the first failure is reported: nothing of a round runs on into the next. */
+async function allEnded<Groups extends readonly (readonly Promise<unknown>[])[]>(
+  groups: Groups,
+): Promise<{ -readonly [Index in keyof Groups]: Awaited<Groups[Index][number]>[] }> {
+  await Promise.allSettled(groups.flat());
+  return Promise.all(groups.map((group) => Promise.all(group))) as never;
+}
