@@ -56,8 +56,8 @@ export interface History {
   rounds: Round[];
 }
 
-const STOCK_MAX = 7;
-const STEPS_MAX = 12;
+const STOCK_MAX = 9;
+const STEPS_MAX = 14;
 const ROUNDS_MAX = 7;
 
 const index = fc.nat(50);
@@ -68,7 +68,7 @@ const product = fc.oneof(
   { weight: 30, arbitrary: fc.constantFrom(...PRODUCTS) },
   { weight: 1, arbitrary: fc.constantFrom(...UNKNOWN_PRODUCTS) },
 );
-const line = fc.record({ productId: product, quantity: fc.integer({ min: 1, max: 4 }) });
+const line = fc.record({ productId: product, quantity: fc.integer({ min: 1, max: 3 }) });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('place'), line, key, process }) },
@@ -81,8 +81,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       process,
     }),
   },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('cancel'), order: index }) },
-  { weight: 10, arbitrary: fc.record({ kind: fc.constant('dispatch'), message: index }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('cancel'), order: index }) },
+  { weight: 12, arbitrary: fc.record({ kind: fc.constant('dispatch'), message: index }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('redeliver'), message: index }) },
   {
     weight: 1,
@@ -137,7 +137,7 @@ const tricks: fc.Arbitrary<Tricks> = fc.record({
 const round: fc.Arbitrary<Round> = fc.record({
   steps: fc.array(step, { minLength: 1, maxLength: STEPS_MAX, size: 'max' }),
   tricks: fc.record({ north: tricks, south: tricks }),
-  down: fc.option(vendor, { freq: 8 }).map((down) => down ?? null),
+  down: fc.oneof({ weight: 7, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: vendor }),
   timePasses: fc.boolean(),
 });
 

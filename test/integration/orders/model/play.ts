@@ -1,3 +1,4 @@
+import { Cancellation } from '../../../../src/orders/fulfilment/cancellation';
 import { Dispatch } from '../../../../src/orders/fulfilment/dispatch';
 import type { Order } from '../../../../src/orders/order';
 import type { PlacementContext } from '../../../../src/orders/placement/placement';
@@ -130,8 +131,17 @@ function refused(error: unknown): PlacingAnswer {
   return { code, orders: [], errors: errors ?? [], replayed: headers?.['idempotency-replayed'] === 'true' };
 }
 
-async function cancel(_: Stage, __: string[], ___: number): Promise<PlayedCancel | undefined> {
-  return undefined;
+async function cancel({ app }: Stage, orderIds: string[], index: number): Promise<PlayedCancel | undefined> {
+  const orderId = orderIds[index % Math.max(1, orderIds.length)];
+  if (orderId === undefined) return undefined;
+  const answer = await app.context
+    .get(Cancellation)
+    .cancel(orderId)
+    .then(
+      ({ decided }) => (decided ? 'decided' : 'asked'),
+      (refusal: unknown) => refused(refusal).code,
+    );
+  return { orderId, answer };
 }
 
 /** Steps of the broker and of vendors; a vendor's come in the midst of the others. */
