@@ -32,7 +32,8 @@ export type Step =
   | { kind: 'restock'; productId: string; quantity: number }
   | { kind: 'publish'; vendorId: VendorId }
   | { kind: 'tick'; vendorId: VendorId }
-  | { kind: 'sync'; vendorId: VendorId; feed: Feed };
+  /** `steals`: takes the lease from a run that is under way, as if that one were dead; else it is not started. */
+  | { kind: 'sync'; vendorId: VendorId; feed: Feed; steals: boolean };
 
 export interface Tricks {
   purchase: PurchaseTrick[];
@@ -44,6 +45,8 @@ export interface Tricks {
 export interface Round {
   steps: Step[];
   tricks: Record<VendorId, Tricks>;
+  /** Clocks that go on before it. */
+  ticks: VendorId[];
   /** This vendor cannot be reached. */
   down: VendorId | null;
   /** Before it, deadlines pass, claims of the dead run out and what was late arrives. */
@@ -58,7 +61,7 @@ export interface History {
 
 const STOCK_MAX = 9;
 const STEPS_MAX = 14;
-const ROUNDS_MAX = 7;
+const ROUNDS_MAX = 9;
 
 const index = fc.nat(50);
 const vendor = fc.constantFrom(...VENDORS);
@@ -108,6 +111,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('sync'),
       vendorId: vendor,
       feed: fc.constantFrom<Feed[]>('fresh', 'fresh', 'delayed', 'lowerBound'),
+      steals: fc.constantFrom(false, false, true),
     }),
   },
 );
@@ -137,6 +141,7 @@ const tricks: fc.Arbitrary<Tricks> = fc.record({
 const round: fc.Arbitrary<Round> = fc.record({
   steps: fc.array(step, { minLength: 1, maxLength: STEPS_MAX, size: 'max' }),
   tricks: fc.record({ north: tricks, south: tricks }),
+  ticks: fc.subarray([...VENDORS]),
   down: fc.oneof({ weight: 7, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: vendor }),
   timePasses: fc.boolean(),
 });
@@ -150,5 +155,5 @@ export const histories: fc.Arbitrary<History> = fc.record({
 /** A round of these steps alone: everybody answers. For histories that are written by hand. */
 export function roundOf(steps: Step[], changes: Partial<Round> = {}): Round {
   const plain = (): Tricks => ({ purchase: [], lookUp: [], cancel: [] });
-  return { steps, tricks: { north: plain(), south: plain() }, down: null, timePasses: false, ...changes };
+  return { steps, tricks: { north: plain(), south: plain() }, ticks: [], down: null, timePasses: false, ...changes };
 }

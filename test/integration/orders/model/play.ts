@@ -59,6 +59,7 @@ export async function playRound(stage: Stage, mail: Mail, round: Round, before: 
   const { dataSource } = stage.app;
   if (round.timePasses) await stage.letTimePass();
   for (const vendorId of VENDORS) stage.vendors[vendorId].tricks = structuredClone(round.tricks[vendorId]);
+  for (const vendorId of round.ticks) stage.vendors[vendorId].books.tick();
   if (round.down) await stage.reach(round.down, false);
   mail.take(await stage.app.takeMessages());
   const syncs = await leases(stage, round);
@@ -91,13 +92,17 @@ interface LeasedSync {
   contested: boolean;
 }
 
-/** At most two for a vendor: the second takes the lease from the first, as if that one were dead. */
+/** One for a vendor, or two where the second takes the lease from the first. */
 async function leases(stage: Stage, { steps }: Round): Promise<LeasedSync[]> {
   const leased: LeasedSync[] = [];
   for (const vendorId of VENDORS) {
-    const syncs = steps.filter((step) => step.kind === 'sync').filter((step) => step.vendorId === vendorId);
-    stage.vendors[vendorId].feeds = syncs.slice(0, 2).map(({ feed }) => feed);
-    for (const step of syncs.slice(0, 2)) {
+    const [first, ...others] = steps
+      .filter((step) => step.kind === 'sync')
+      .filter((step) => step.vendorId === vendorId);
+    const thief = others.find(({ steals }) => steals);
+    const syncs = [first, thief].filter((step) => step !== undefined);
+    stage.vendors[vendorId].feeds = syncs.map(({ feed }) => feed);
+    for (const step of syncs) {
       leased.push({ step, lease: await stage.leaseSync(vendorId), contested: syncs.length > 1 });
     }
   }
