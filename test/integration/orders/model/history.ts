@@ -152,8 +152,21 @@ export const histories: fc.Arbitrary<History> = fc.record({
   rounds: fc.array(round, { minLength: 1, maxLength: ROUNDS_MAX, size: 'max' }),
 });
 
-/** A round of these steps alone: everybody answers. For histories that are written by hand. */
-export function roundOf(steps: Step[], changes: Partial<Round> = {}): Round {
+/** A history written by hand: rounds of nothing but steps, in which everybody answers, or with changes to that. */
+export function historyOf(
+  stock: Record<string, number>,
+  ...rounds: (Step[] | ({ steps: Step[] } & Partial<Round>))[]
+): History {
+  const none = Object.fromEntries(PRODUCTS.map((productId) => [productId, 0]));
   const plain = (): Tricks => ({ purchase: [], lookUp: [], cancel: [] });
-  return { steps, tricks: { north: plain(), south: plain() }, ticks: [], down: null, timePasses: false, ...changes };
+  return {
+    stock: { ...none, ...stock },
+    rounds: rounds.map((round) => ({
+      tricks: { north: plain(), south: plain() },
+      ticks: [],
+      down: null,
+      timePasses: false,
+      ...(Array.isArray(round) ? { steps: round } : round),
+    })),
+  };
 }

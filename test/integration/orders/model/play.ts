@@ -1,3 +1,5 @@
+import { databaseFailure } from '../../../../src/database/database-errors';
+import type { Message } from '../../../../src/messaging/message';
 import { Cancellation } from '../../../../src/orders/fulfilment/cancellation';
 import { Dispatch } from '../../../../src/orders/fulfilment/dispatch';
 import type { Order } from '../../../../src/orders/order';
@@ -5,7 +7,6 @@ import type { PlacementContext } from '../../../../src/orders/placement/placemen
 import { StockSync } from '../../../../src/stock/sync/stock-sync';
 import type { SyncLease } from '../../../../src/stock/sync/sync-lease.repository';
 import type { SyncResult } from '../../../../src/stock/sync/sync-run.repository';
-import { deadlocks } from '../../../support/deadlocks';
 import type { Listing } from './books';
 import { type Line, type Round, type Step, VENDORS, type VendorId } from './history';
 import type { Mail } from './mail';
@@ -51,12 +52,10 @@ export interface PlayedRound {
   syncs: PlayedSync[];
   /** What vendors were polled for, by vendor. */
   served: ReadonlyMap<string, Listing[]>;
-  deadlocks: number;
 }
 
 /** Plays the steps of a round at once; tells what everybody was answered, and what the database says afterwards. */
 export async function playRound(stage: Stage, mail: Mail, round: Round, before: Snapshot): Promise<PlayedRound> {
-  const { dataSource } = stage.app;
   if (round.timePasses) await stage.letTimePass();
   for (const vendorId of VENDORS) stage.vendors[vendorId].tricks = structuredClone(round.tricks[vendorId]);
   for (const vendorId of round.ticks) stage.vendors[vendorId].books.tick();
@@ -72,7 +71,7 @@ export async function playRound(stage: Stage, mail: Mail, round: Round, before: 
     round.steps.map((step, index) => act(stage, mail, step, index)),
   ] as const);
   if (round.down) await stage.reach(round.down, true);
-  const after = await takeSnapshot(dataSource);
+  const after = await takeSnapshot(stage.app.dataSource);
   return {
     before,
     after,
@@ -82,7 +81,6 @@ export async function playRound(stage: Stage, mail: Mail, round: Round, before: 
     served: new Map(
       [...servedBefore].map(([vendorId, count]) => [vendorId, stage.vendors[vendorId].served.slice(count)]),
     ),
-    deadlocks: await deadlocks(dataSource),
   };
 }
 
@@ -144,7 +142,7 @@ async function cancel({ app }: Stage, orderIds: string[], index: number): Promis
     .cancel(orderId)
     .then(
       ({ decided }) => (decided ? 'decided' : 'asked'),
-      (refusal: unknown) => refused(refusal).code,
+      (refusal: unknown) => (databaseFailure(refusal) ? 'DATABASE_UNAVAILABLE' : refused(refusal).code),
     );
   return { orderId, answer };
 }
@@ -155,7 +153,7 @@ async function act(stage: Stage, mail: Mail, step: Step, index: number): Promise
     case 'dispatch':
     case 'redeliver': {
       const message = step.kind === 'dispatch' ? mail.next(step.message) : mail.again(step.message);
-      if (message) await stage.app.context.get(Dispatch).dispatch(message);
+      if (message) await deliver(stage, mail, message);
       return;
     }
     case 'sellOutside':
@@ -177,6 +175,16 @@ async function act(stage: Stage, mail: Mail, step: Step, index: number): Promise
     case 'cancel':
     case 'sync':
       return;
+  }
+}
+
+/** What the database did not let be done is delivered again. */
+async function deliver({ app }: Stage, mail: Mail, message: Message): Promise<void> {
+  try {
+    await app.context.get(Dispatch).dispatch(message);
+  } catch (error) {
+    if (!databaseFailure(error)) throw error;
+    mail.take([message]);
   }
 }
 

@@ -110,7 +110,10 @@ export const rules = {
         return result.status === expected ? [] : [`${vendorId}: ${JSON.stringify(result)}, expected ${expected}`];
       }),
 
-  'nothing deadlocks': ({ deadlocks }) => (deadlocks === 0 ? [] : [`${deadlocks} deadlocks`]),
+  'nothing deadlocks': ({ before, after }) => {
+    const count = after.deadlocks - before.deadlocks;
+    return count === 0 ? [] : [`${count} deadlocks`];
+  },
 
   'no slot stays taken': ({ after }) => (after.slotsTaken === 0 ? [] : [`${after.slotsTaken} slots are taken`]),
 } satisfies Record<string, Rule>;

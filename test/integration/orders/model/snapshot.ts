@@ -1,5 +1,6 @@
 import type { DataSource } from 'typeorm';
 import type { HoldState, OrderStatus } from '../../../../src/orders/order-status';
+import { deadlocks } from '../../../support/deadlocks';
 
 export interface StoredProduct {
   productId: string;
@@ -35,10 +36,12 @@ export interface Snapshot {
   fullAsOfMs: Map<string, number>;
   keys: number;
   slotsTaken: number;
+  /** Since the database was made. */
+  deadlocks: number;
 }
 
 export async function takeSnapshot(dataSource: DataSource): Promise<Snapshot> {
-  const [products, orders, vendors, [counts]] = await Promise.all([
+  const [products, orders, vendors, [counts], deadlocked] = await Promise.all([
     dataSource.query<StoredProduct[]>(
       `SELECT product_id AS "productId", vendor_id AS "vendorId", vendor_quantity AS "vendorQuantity",
               reserved_quantity AS reserved, stock_quantity AS stock, ${milliseconds('as_of')} AS "asOfMs"
@@ -58,6 +61,7 @@ export async function takeSnapshot(dataSource: DataSource): Promise<Snapshot> {
       `SELECT (SELECT count(*)::integer FROM idempotency_keys) AS keys,
               (SELECT count(*)::integer FROM vendor_slots WHERE token IS NOT NULL) AS slots`,
     ),
+    deadlocks(dataSource),
   ]);
   return {
     products: new Map(products.map((product) => [product.productId, product])),
@@ -65,6 +69,7 @@ export async function takeSnapshot(dataSource: DataSource): Promise<Snapshot> {
     fullAsOfMs: new Map(vendors.map(({ vendor_id, full_as_of }) => [vendor_id, full_as_of ?? -Infinity])),
     keys: counts!.keys,
     slotsTaken: counts!.slots,
+    deadlocks: deadlocked,
   };
 }
 
