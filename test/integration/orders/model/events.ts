@@ -55,7 +55,7 @@ function eventsOfListings(productId: string, { before, after, syncs, served }: P
     .filter(({ orderId }) => after.orders.get(orderId)!.hold === 'settled')
     .map(({ quantity, acceptedAtMs }) => ({ quantity, acceptedAtMs: acceptedAtMs! }));
   const polls = syncs.filter((sync) => sync.vendorId === vendorId);
-  if (polls.every(({ result }) => result.status === 'held')) return [];
+  if (polls.every(({ status }) => status === 'held')) return [];
   return served
     .get(vendorId)!
     .filter(({ asOfMs }) => asOfMs >= Math.max(rowAsOfMs, before.fullAsOfMs.get(vendorId)!))
@@ -64,7 +64,7 @@ function eventsOfListings(productId: string, { before, after, syncs, served }: P
       vendorQuantity: quantities[sku]!,
       asOfMs,
       settles,
-      optional: !polls.every(({ contested, result }) => !contested && result.status === 'succeeded'),
+      optional: !polls.every(({ contested, status }) => !contested && status === 'succeeded'),
     }));
 }
 

@@ -4,8 +4,7 @@ import { Cancellation } from '../../../../src/orders/fulfilment/cancellation';
 import { Dispatch } from '../../../../src/orders/fulfilment/dispatch';
 import type { Order } from '../../../../src/orders/order';
 import type { PlacementContext } from '../../../../src/orders/placement/placement';
-import { StockSync } from '../../../../src/stock/sync/stock-sync';
-import type { SyncLease } from '../../../../src/stock/sync/sync-lease.repository';
+import { type SyncLease, SyncLeaseLost } from '../../../../src/stock/sync/sync-lease.repository';
 import type { SyncResult } from '../../../../src/stock/sync/sync-run.repository';
 import type { Listing } from './books';
 import { type Line, type Round, type Step, VENDORS, type VendorId } from './history';
@@ -14,7 +13,8 @@ import { type Snapshot, takeSnapshot } from './snapshot';
 import type { Stage } from './stage';
 
 type RequestStep = Extract<Step, { kind: 'place' | 'checkOut' }>;
-type SyncStep = Extract<Step, { kind: 'sync' }>;
+
+const HOUR_MS = 3_600_000;
 
 /** What a request to place was answered: orders, or the code and errors of its refusal. */
 export interface PlacingAnswer {
@@ -39,7 +39,7 @@ export interface PlayedCancel {
 
 export interface PlayedSync {
   vendorId: VendorId;
-  result: SyncResult;
+  status: SyncResult['status'];
   /** Two fought for the vendor's lease. */
   contested: boolean;
 }
@@ -61,13 +61,13 @@ export async function playRound(stage: Stage, mail: Mail, round: Round, before: 
   for (const vendorId of round.ticks) stage.vendors[vendorId].books.tick();
   if (round.down) await stage.reach(round.down, false);
   mail.take(await stage.app.takeMessages());
-  const syncs = await leases(stage, round);
+  const starts = await polls(stage, round);
   const servedBefore = new Map(VENDORS.map((vendorId) => [vendorId, stage.vendors[vendorId].served.length]));
   const orderIds = [...before.orders.keys()];
   const [requests, cancels, polled] = await allEnded([
     round.steps.filter((step) => step.kind === 'place' || step.kind === 'checkOut').map((step) => ask(stage, step)),
     round.steps.filter((step) => step.kind === 'cancel').map(({ order }) => cancel(stage, orderIds, order)),
-    syncs.map((sync) => poll(stage, sync)),
+    starts.map((start) => start()),
     round.steps.map((step, index) => act(stage, mail, step, index)),
   ] as const);
   if (round.down) await stage.reach(round.down, true);
@@ -77,39 +77,45 @@ export async function playRound(stage: Stage, mail: Mail, round: Round, before: 
     after,
     requests,
     cancels: cancels.filter((played) => played !== undefined),
-    syncs: polled,
+    syncs: polled.filter((played) => played !== undefined),
     served: new Map(
       [...servedBefore].map(([vendorId, count]) => [vendorId, stage.vendors[vendorId].served.slice(count)]),
     ),
   };
 }
 
-interface LeasedSync {
-  step: SyncStep;
-  lease: SyncLease;
-  contested: boolean;
-}
-
-/** One for a vendor, or two where the second takes the lease from the first. */
-async function leases(stage: Stage, { steps }: Round): Promise<LeasedSync[]> {
-  const leased: LeasedSync[] = [];
+/** One poll for a vendor, or two where the second takes the lease from the first in the midst of things. */
+async function polls(stage: Stage, { steps }: Round): Promise<(() => Promise<PlayedSync | undefined>)[]> {
+  const starts: (() => Promise<PlayedSync | undefined>)[] = [];
   for (const vendorId of VENDORS) {
-    const [first, ...others] = steps
-      .filter((step) => step.kind === 'sync')
-      .filter((step) => step.vendorId === vendorId);
-    const thief = others.find(({ steals }) => steals);
-    const syncs = [first, thief].filter((step) => step !== undefined);
-    stage.vendors[vendorId].feeds = syncs.map(({ feed }) => feed);
-    for (const step of syncs) {
-      leased.push({ step, lease: await stage.leaseSync(vendorId), contested: syncs.length > 1 });
+    const syncs = steps.filter((step) => step.kind === 'sync').filter((step) => step.vendorId === vendorId);
+    const thief = syncs.slice(1).find(({ steals }) => steals);
+    stage.vendors[vendorId].feeds = [syncs[0], thief].flatMap((step) => step?.feed ?? []);
+    if (!syncs[0]) continue;
+    const contested = thief !== undefined;
+    const lease = await stage.leaseSync(vendorId);
+    starts.push(() => poll(stage, lease, contested));
+    if (thief) {
+      starts.push(async () => {
+        await turns(stage, steps.indexOf(thief));
+        const stolen = await stage.stealSync(vendorId);
+        return stolen && poll(stage, stolen, contested);
+      });
     }
   }
-  return leased;
+  return starts;
 }
 
-async function poll(stage: Stage, { step: { vendorId }, lease, contested }: LeasedSync): Promise<PlayedSync> {
-  const result = await stage.app.context.get(StockSync).run(lease, new AbortController().signal);
-  return { vendorId, result, contested };
+async function poll({ sync }: Stage, lease: SyncLease, contested: boolean): Promise<PlayedSync> {
+  const vendorId = lease.vendor.vendorId as VendorId;
+  try {
+    const { status } = await sync.run(lease, new AbortController().signal);
+    await sync.release(lease, HOUR_MS);
+    return { vendorId, status, contested };
+  } catch (error) {
+    if (!(error instanceof SyncLeaseLost)) throw error;
+    return { vendorId, status: 'failed', contested };
+  }
 }
 
 async function ask({ placements }: Stage, step: RequestStep): Promise<PlayedRequest> {

@@ -104,10 +104,10 @@ export const rules = {
   'syncs end as their listings deserve': ({ before, syncs, served }) =>
     syncs
       .filter(({ contested }) => !contested)
-      .flatMap(({ vendorId, result }) => {
+      .flatMap(({ vendorId, status }) => {
         const [listing] = served.get(vendorId)!;
         const expected = !listing ? 'failed' : listing.asOfMs < before.fullAsOfMs.get(vendorId)! ? 'held' : 'succeeded';
-        return result.status === expected ? [] : [`${vendorId}: ${JSON.stringify(result)}, expected ${expected}`];
+        return status === expected ? [] : [`${vendorId}: ${status}, expected ${expected}`];
       }),
 
   'nothing deadlocks': ({ before, after }) => {

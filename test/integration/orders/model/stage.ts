@@ -35,6 +35,10 @@ export class Stage {
     return new Stage(app, vendors, [context.get(Placement), second], `http://127.0.0.1:${await freePort()}`);
   }
 
+  get sync(): StockSync {
+    return this.app.context.get(StockSync);
+  }
+
   async takeDown(): Promise<void> {
     await Promise.all(Object.values(this.vendors).map((vendor) => vendor.close()));
     await this.app.close();
@@ -61,15 +65,23 @@ export class Stage {
     await this.app.register({ vendorId, baseUrl, maxConcurrentOrders: 16 });
   }
 
-  /** The right to poll; whoever had it has lost it. */
+  /** The right to poll a vendor, when nobody else polls. */
   async leaseSync(vendorId: VendorId): Promise<SyncLease> {
-    const { dataSource, context } = this.app;
-    await dataSource.query(
-      `UPDATE vendors SET sync_due_at = CASE WHEN vendor_id = $1 THEN now() ELSE now() + interval '1 hour' END,
-         sync_leased_until = CASE WHEN vendor_id = $1 THEN NULL ELSE sync_leased_until END`,
+    await this.app.dataSource.query(
+      `UPDATE vendors SET sync_leased_until = NULL,
+         sync_due_at = CASE WHEN vendor_id = $1 THEN now() ELSE now() + interval '1 hour' END`,
       [vendorId],
     );
-    return (await context.get(StockSync).takeDue())!;
+    return (await this.sync.takeDue())!;
+  }
+
+  /** The same while somebody polls it, as if that one were dead; whoever comes in between gets nothing. */
+  async stealSync(vendorId: VendorId): Promise<SyncLease | undefined> {
+    await this.app.dataSource.query(
+      'UPDATE vendors SET sync_due_at = now(), sync_leased_until = NULL WHERE vendor_id = $1',
+      [vendorId],
+    );
+    return this.sync.takeDue();
   }
 
   /** Deadlines of calls pass, leases of the dead run out, and what was late arrives before that. */
