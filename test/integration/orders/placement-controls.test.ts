@@ -120,6 +120,12 @@ const controls: [bug: string, plants.Plant, caughtBy: Watchable, History][] = [
     historyOf({ 'north:A': 5 }, [place(1)]),
   ],
   [
+    'the wish to cancel is not written down',
+    plants.forgettingTheWishToCancel,
+    'a cancellation gets the answer it deserves',
+    historyOf({ 'north:A': 5 }, [place(1)], playing('fail', dispatch), [cancel]),
+  ],
+  [
     'a slot is never given back',
     plants.keepingSlots,
     'no slot stays taken',

@@ -188,6 +188,10 @@ export const answeringBeforeTheCommit: Plant = ({ app }) => {
   });
 };
 
+export const forgettingTheWishToCancel: Plant = ({ app }) => {
+  jest.spyOn(app.context.get(OrderRepository), 'requestCancellation').mockResolvedValue();
+};
+
 export const keepingSlots: Plant = ({ app }) => {
   jest.spyOn(app.context.get(SlotRepository), 'free').mockResolvedValue();
 };

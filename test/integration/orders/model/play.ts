@@ -4,17 +4,14 @@ import { Cancellation } from '../../../../src/orders/fulfilment/cancellation';
 import { Dispatch } from '../../../../src/orders/fulfilment/dispatch';
 import type { Order } from '../../../../src/orders/order';
 import type { PlacementContext } from '../../../../src/orders/placement/placement';
-import { type SyncLease, SyncLeaseLost } from '../../../../src/stock/sync/sync-lease.repository';
-import type { SyncResult } from '../../../../src/stock/sync/sync-run.repository';
 import type { Listing } from './books';
 import { type Line, type Round, type Step, VENDORS, type VendorId } from './history';
 import type { Mail } from './mail';
+import { type PlayedSync, polls, turns } from './polls';
 import { type Snapshot, takeSnapshot } from './snapshot';
 import type { Stage } from './stage';
 
 type RequestStep = Extract<Step, { kind: 'place' | 'checkOut' }>;
-
-const HOUR_MS = 3_600_000;
 
 /** What a request to place was answered: orders, or the code and errors of its refusal. */
 export interface PlacingAnswer {
@@ -37,13 +34,6 @@ export interface PlayedCancel {
   answer: string;
 }
 
-export interface PlayedSync {
-  vendorId: VendorId;
-  status: SyncResult['status'];
-  /** Two fought for the vendor's lease. */
-  contested: boolean;
-}
-
 export interface PlayedRound {
   before: Snapshot;
   after: Snapshot;
@@ -52,6 +42,8 @@ export interface PlayedRound {
   syncs: PlayedSync[];
   /** What vendors were polled for, by vendor. */
   served: ReadonlyMap<string, Listing[]>;
+  /** This vendor could not be reached. */
+  down: VendorId | null;
 }
 
 /** Plays the steps of a round at once; tells what everybody was answered, and what the database says afterwards. */
@@ -75,6 +67,7 @@ export async function playRound(stage: Stage, mail: Mail, round: Round, before: 
   return {
     before,
     after,
+    down: round.down,
     requests,
     cancels: cancels.filter((played) => played !== undefined),
     syncs: polled.filter((played) => played !== undefined),
@@ -82,40 +75,6 @@ export async function playRound(stage: Stage, mail: Mail, round: Round, before: 
       [...servedBefore].map(([vendorId, count]) => [vendorId, stage.vendors[vendorId].served.slice(count)]),
     ),
   };
-}
-
-/** One poll for a vendor, or two where the second takes the lease from the first in the midst of things. */
-async function polls(stage: Stage, { steps }: Round): Promise<(() => Promise<PlayedSync | undefined>)[]> {
-  const starts: (() => Promise<PlayedSync | undefined>)[] = [];
-  for (const vendorId of VENDORS) {
-    const syncs = steps.filter((step) => step.kind === 'sync').filter((step) => step.vendorId === vendorId);
-    const thief = syncs.slice(1).find(({ steals }) => steals);
-    stage.vendors[vendorId].feeds = [syncs[0], thief].flatMap((step) => step?.feed ?? []);
-    if (!syncs[0]) continue;
-    const contested = thief !== undefined;
-    const lease = await stage.leaseSync(vendorId);
-    starts.push(() => poll(stage, lease, contested));
-    if (thief) {
-      starts.push(async () => {
-        await turns(stage, steps.indexOf(thief));
-        const stolen = await stage.stealSync(vendorId);
-        return stolen && poll(stage, stolen, contested);
-      });
-    }
-  }
-  return starts;
-}
-
-async function poll({ sync }: Stage, lease: SyncLease, contested: boolean): Promise<PlayedSync> {
-  const vendorId = lease.vendor.vendorId as VendorId;
-  try {
-    const { status } = await sync.run(lease, new AbortController().signal);
-    await sync.release(lease, HOUR_MS);
-    return { vendorId, status, contested };
-  } catch (error) {
-    if (!(error instanceof SyncLeaseLost)) throw error;
-    return { vendorId, status: 'failed', contested };
-  }
 }
 
 async function ask({ placements }: Stage, step: RequestStep): Promise<PlayedRequest> {
@@ -192,11 +151,6 @@ async function deliver({ app }: Stage, mail: Mail, message: Message): Promise<vo
     if (!databaseFailure(error)) throw error;
     mail.take([message]);
   }
-}
-
-/** So many answers of the database go by. */
-async function turns({ app }: Stage, count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await app.dataSource.query('SELECT');
 }
 
 /** Everything ends before the first failure is reported: nothing of a round runs on into the next. */

@@ -101,12 +101,18 @@ export const rules = {
 
   'a request gets the answer it deserves': requestProblems,
 
-  'syncs end as their listings deserve': ({ before, syncs, served }) =>
+  'a cancellation gets the answer it deserves': ({ after, cancels }) =>
+    cancels
+      .filter(({ orderId, answer }) => !deservesCancel(answer, after.orders.get(orderId)))
+      .map(({ orderId, answer }) => `${answer}: ${JSON.stringify(after.orders.get(orderId))}`),
+
+  'syncs end as their listings deserve': ({ before, syncs, served, down }) =>
     syncs
       .filter(({ contested }) => !contested)
       .flatMap(({ vendorId, status }) => {
         const [listing] = served.get(vendorId)!;
-        const expected = !listing ? 'failed' : listing.asOfMs < before.fullAsOfMs.get(vendorId)! ? 'held' : 'succeeded';
+        const isOld = listing && listing.asOfMs < before.fullAsOfMs.get(vendorId)!;
+        const expected = vendorId === down ? 'failed' : isOld ? 'held' : 'succeeded';
         return status === expected ? [] : [`${vendorId}: ${status}, expected ${expected}`];
       }),
 
@@ -130,6 +136,20 @@ function explained(productId: string, played: PlayedRound): boolean {
   const before = played.before.products.get(productId)!;
   const knownUntilMs = Math.max(before.asOfMs, played.before.fullAsOfMs.get(before.vendorId)!);
   return isExplained({ ...before, knownUntilMs }, eventsOf(productId, played), played.after.products.get(productId)!);
+}
+
+/** By what became of the order: an answer is not given before it is true. */
+function deservesCancel(answer: string, order: StoredOrder | undefined): boolean {
+  switch (answer) {
+    case 'decided':
+      return order?.failureReason === 'CANCELLED';
+    case 'asked':
+      return order?.cancelRequested === true;
+    case 'ORDER_NOT_CANCELLABLE':
+      return order !== undefined && order.status !== 'pending' && order.failureReason !== 'CANCELLED';
+    default:
+      return false;
+  }
 }
 
 /** A completed order stands in the vendor's books, a failed one never, or with its cancellation. */

@@ -26,6 +26,7 @@ export interface StoredOrder {
   acceptedAtMs: number | null;
   checkoutId: string | null;
   needsAttention: boolean;
+  cancelRequested: boolean;
 }
 
 /** What the database says at one moment, when nothing is under way. */
@@ -51,7 +52,8 @@ export async function takeSnapshot(dataSource: DataSource): Promise<Snapshot> {
       `SELECT order_id AS "orderId", vendor_id AS "vendorId", product_id AS "productId", quantity, status,
               failure_reason AS "failureReason", hold_state AS hold, available_quantity AS available,
               vendor_order_id AS "vendorOrderId", ${milliseconds('accepted_at')} AS "acceptedAtMs",
-              checkout_id AS "checkoutId", needs_attention AS "needsAttention"
+              checkout_id AS "checkoutId", needs_attention AS "needsAttention",
+              cancel_requested_at IS NOT NULL AS "cancelRequested"
        FROM orders ORDER BY order_id`,
     ),
     dataSource.query<{ vendor_id: string; full_as_of: number | null }[]>(

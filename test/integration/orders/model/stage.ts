@@ -65,23 +65,23 @@ export class Stage {
     await this.app.register({ vendorId, baseUrl, maxConcurrentOrders: 16 });
   }
 
-  /** The right to poll a vendor, when nobody else polls. */
-  async leaseSync(vendorId: VendorId): Promise<SyncLease> {
-    await this.app.dataSource.query(
-      `UPDATE vendors SET sync_leased_until = NULL,
-         sync_due_at = CASE WHEN vendor_id = $1 THEN now() ELSE now() + interval '1 hour' END`,
-      [vendorId],
-    );
-    return (await this.sync.takeDue())!;
-  }
-
-  /** The same while somebody polls it, as if that one were dead; whoever comes in between gets nothing. */
-  async stealSync(vendorId: VendorId): Promise<SyncLease | undefined> {
+  /**
+   * The right to poll a vendor. Whoever has it loses it, as if that one were dead; undefined where another one comes
+   * in between.
+   */
+  async leaseSync(vendorId: VendorId): Promise<SyncLease | undefined> {
     await this.app.dataSource.query(
       'UPDATE vendors SET sync_due_at = now(), sync_leased_until = NULL WHERE vendor_id = $1',
       [vendorId],
     );
     return this.sync.takeDue();
+  }
+
+  /** Nobody polls, and nobody is due. */
+  async calmSyncs(): Promise<void> {
+    await this.app.dataSource.query(
+      `UPDATE vendors SET sync_due_at = now() + interval '1 hour', sync_leased_until = NULL`,
+    );
   }
 
   /** Deadlines of calls pass, leases of the dead run out, and what was late arrives before that. */

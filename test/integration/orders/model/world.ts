@@ -14,10 +14,8 @@ export class World {
   readonly keys = new Map<string, RememberedKey>();
   /** The same before the last round. */
   keysBefore: ReadonlyMap<string, RememberedKey> = new Map();
-  /** Clients that were told: it is cancelled. */
+  /** Orders whose clients were told that they are cancelled. */
   readonly cancelled = new Set<string>();
-  /** Clients that were told: the vendor is asked. */
-  readonly askedToCancel = new Set<string>();
   /** Milliseconds, vendor's clock: the latest listing a vendor ever gave. */
   readonly listedUntilMs = new Map<string, number>();
 
@@ -34,10 +32,7 @@ export class World {
         this.keys.set(keyId, { body: JSON.stringify(lines), answer });
       }
     }
-    for (const { orderId, answer } of cancels) {
-      if (answer === 'decided') this.cancelled.add(orderId);
-      if (answer === 'asked') this.askedToCancel.add(orderId);
-    }
+    for (const { orderId, answer } of cancels) if (answer === 'decided') this.cancelled.add(orderId);
     for (const [vendorId, listings] of served) this.noteListings(vendorId, listings);
   }
 
