@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { type History, historyOf, histories, type Step } from './model/history';
 import { playHistory, Violation, type Watchable } from './model/model';
 import * as plants from './model/plants';
+import * as syncPlants from './model/sync-plants';
 import { Stage } from './model/stage';
 
 const SEED = 20_260_101;
@@ -73,37 +74,37 @@ const controls: [bug: string, plants.Plant, caughtBy: Watchable, History][] = [
   ],
   [
     'a sync sets the reservations to nothing',
-    plants.resettingReservations,
+    syncPlants.resettingReservations,
     'counters are the open holds',
     historyOf({ 'north:A': 5 }, [place(2)], [restock], later(sync())),
   ],
   [
     'a sync subtracts the reservations from the listing',
-    plants.subtractingReservationsFromTheListing,
+    syncPlants.subtractingReservationsFromTheListing,
     'some order of events explains every answer',
     historyOf({ 'north:A': 5 }, [place(2)], [restock], later(sync())),
   ],
   [
     'what was accepted in the listing’s own millisecond is settled',
-    plants.settlingWithoutStrictness,
+    syncPlants.settlingWithoutStrictness,
     'a hold settles only by a later listing',
     sameMillisecond,
   ],
   [
     'what was accepted in the listing’s own millisecond is settled, and sold again',
-    plants.settlingWithoutStrictness,
+    syncPlants.settlingWithoutStrictness,
     'nothing is oversold',
     sameMillisecond,
   ],
   [
     'a listing brings a settled hold back',
-    plants.unsettlingHolds,
+    syncPlants.unsettlingHolds,
     'states only move forward',
     historyOf({ 'north:A': 5 }, [place(1)], [dispatch], later(sync()), [restock], later(sync())),
   ],
   [
     'a listing older than the stored one is believed',
-    plants.believingOldListings,
+    syncPlants.believingOldListings,
     'syncs end as their listings deserve',
     historyOf({ 'north:A': 5 }, [publish], later(sync()), [sync('delayed')]),
   ],
@@ -124,6 +125,15 @@ const controls: [bug: string, plants.Plant, caughtBy: Watchable, History][] = [
     plants.forgettingTheWishToCancel,
     'a cancellation gets the answer it deserves',
     historyOf({ 'north:A': 5 }, [place(1)], playing('fail', dispatch), [cancel]),
+  ],
+  [
+    'an order is sent again that its client wants cancelled',
+    plants.ignoringTheWishToCancel,
+    'nothing is sent once its cancellation was asked for',
+    historyOf({ 'north:A': 5 }, [place(1)], playing('fail', dispatch), [cancel], {
+      steps: [dispatch],
+      timePasses: true,
+    }),
   ],
   [
     'a slot is never given back',
@@ -161,12 +171,12 @@ describe('the model notices', () => {
     ['the guard sells one more than is left', plants.sellingOneMoreThanIsLeft, 'nothing is oversold'],
     [
       'a sync subtracts the reservations from the listing',
-      plants.subtractingReservationsFromTheListing,
+      syncPlants.subtractingReservationsFromTheListing,
       'some order of events explains every answer',
     ],
     [
       'what was accepted in the listing’s own millisecond is settled',
-      plants.settlingWithoutStrictness,
+      syncPlants.settlingWithoutStrictness,
       'a hold settles only by a later listing',
     ],
     ['silence is taken for a refusal', plants.takingSilenceForRefusal, 'the books agree with what is decided'],

@@ -16,6 +16,8 @@ export class ModelVendor {
   feeds: Feed[] = [];
   /** Every listing that was given out. */
   readonly served: Listing[] = [];
+  /** The reference of every purchase that was sent. */
+  readonly sent: string[] = [];
 
   private constructor(
     private readonly server: Server,
@@ -40,6 +42,7 @@ export class ModelVendor {
     this.tricks = { purchase: [], lookUp: [], cancel: [] };
     this.feeds = [];
     this.served.length = 0;
+    this.sent.length = 0;
   }
 
   async close(): Promise<void> {
@@ -82,6 +85,7 @@ export class ModelVendor {
   }
 
   private sell(purchase: Purchase, trick: PurchaseTrick): Reply {
+    this.sent.push(purchase.reference);
     switch (trick) {
       case 'answer':
         return decided(this.books.purchase(purchase));

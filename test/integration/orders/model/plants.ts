@@ -1,11 +1,10 @@
 import type { Transaction } from '../../../../src/database/sql';
 import { Outbox } from '../../../../src/messaging/outbox';
+import { ClaimRepository } from '../../../../src/orders/fulfilment/claim.repository';
 import { Outcome } from '../../../../src/orders/fulfilment/outcome';
 import { OrderRepository } from '../../../../src/orders/order.repository';
 import { Batch } from '../../../../src/orders/placement/batch';
 import { IdempotencyRepository } from '../../../../src/orders/placement/idempotency.repository';
-import { ApplyRepository, type StagedListing } from '../../../../src/stock/sync/apply.repository';
-import { StockSync } from '../../../../src/stock/sync/stock-sync';
 import { type ProductKey, StockRepository } from '../../../../src/stock/stock.repository';
 import { RestAdapter } from '../../../../src/vendors/adapters/rest/rest-adapter';
 import { SlotRepository } from '../../../../src/vendors/slot.repository';
@@ -103,71 +102,6 @@ export const claimingKeysInAnotherTransaction: Plant = ({ app }) => {
   });
 };
 
-/** After the sync's own update of locked products, one more statement. */
-function afterApplying(
-  { app }: Stage,
-  alsoRun: (tx: Transaction, listing: StagedListing, keys: string[]) => Promise<unknown>,
-) {
-  const apply = app.context.get(ApplyRepository);
-  const update = apply.update.bind(apply);
-  jest.spyOn(apply, 'update').mockImplementation(async (tx, listing, keys) => {
-    const written = await update(tx, listing, keys);
-    await alsoRun(tx, listing, keys);
-    return written;
-  });
-}
-
-export const resettingReservations: Plant = (stage) => {
-  afterApplying(stage, (tx, _, keys) =>
-    tx.query('UPDATE products SET reserved_quantity = 0 WHERE product_id = ANY($1)', [keys]),
-  );
-};
-
-export const subtractingReservationsFromTheListing: Plant = (stage) => {
-  afterApplying(stage, (tx, _, keys) =>
-    tx.query(
-      `UPDATE products SET vendor_quantity = GREATEST(vendor_quantity - reserved_quantity, 0)
-       WHERE product_id = ANY($1)`,
-      [keys],
-    ),
-  );
-};
-
-/** What was accepted in the listing's own millisecond counts as contained. */
-export const settlingWithoutStrictness: Plant = (stage) => {
-  const apply = stage.app.context.get(ApplyRepository);
-  const find = apply.findChanged.bind(apply);
-  jest
-    .spyOn(apply, 'findChanged')
-    .mockImplementation((on, listing, after, limit) =>
-      find(on, { ...listing, asOf: new Date(listing.asOf.getTime() + 1) }, after, limit),
-    );
-  afterApplying(stage, (tx, { asOf }, keys) =>
-    tx.query(
-      `WITH settled AS (
-         UPDATE orders SET hold_state = 'settled'
-         WHERE hold_state = 'acknowledged' AND accepted_at <= $1 AND product_id = ANY($2) RETURNING product_id, quantity)
-       UPDATE products p SET reserved_quantity = reserved_quantity - s.quantity
-       FROM (SELECT product_id, sum(quantity)::integer AS quantity FROM settled GROUP BY product_id) s
-       WHERE p.product_id = s.product_id`,
-      [asOf, keys],
-    ),
-  );
-};
-
-/** Those of earlier listings. */
-export const unsettlingHolds: Plant = (stage) => {
-  afterApplying(stage, (tx) =>
-    tx.query(`UPDATE orders SET hold_state = 'acknowledged' WHERE hold_state = 'settled' AND updated_at < now()`),
-  );
-};
-
-export const believingOldListings: Plant = ({ app }) => {
-  const sync = app.context.get(StockSync);
-  const takeDue = sync.takeDue.bind(sync);
-  jest.spyOn(sync, 'takeDue').mockImplementation(async () => ({ ...(await takeDue())!, fullAsOf: null }));
-};
-
 export const takingSilenceForRefusal: Plant = ({ app }) => {
   const adapter = app.context.get(RestAdapter);
   const purchase = adapter.purchase.bind(adapter);
@@ -190,6 +124,16 @@ export const answeringBeforeTheCommit: Plant = ({ app }) => {
 
 export const forgettingTheWishToCancel: Plant = ({ app }) => {
   jest.spyOn(app.context.get(OrderRepository), 'requestCancellation').mockResolvedValue();
+};
+
+export const ignoringTheWishToCancel: Plant = ({ app }) => {
+  const claims = app.context.get(ClaimRepository);
+  const take = claims.take.bind(claims);
+  jest.spyOn(claims, 'take').mockImplementation(async (...asked) => {
+    const claim = await take(...asked);
+    return claim && { ...claim, cancelRequested: false };
+  });
+  jest.spyOn(claims, 'extendToSend').mockResolvedValue(true);
 };
 
 export const keepingSlots: Plant = ({ app }) => {

@@ -42,6 +42,8 @@ export interface PlayedRound {
   syncs: PlayedSync[];
   /** What vendors were polled for, by vendor. */
   served: ReadonlyMap<string, Listing[]>;
+  /** References of the purchases that were sent. */
+  sent: string[];
   /** This vendor could not be reached. */
   down: VendorId | null;
 }
@@ -55,6 +57,7 @@ export async function playRound(stage: Stage, mail: Mail, round: Round, before: 
   mail.take(await stage.app.takeMessages());
   const starts = await polls(stage, round);
   const servedBefore = new Map(VENDORS.map((vendorId) => [vendorId, stage.vendors[vendorId].served.length]));
+  const sentBefore = new Map(VENDORS.map((vendorId) => [vendorId, stage.vendors[vendorId].sent.length]));
   const orderIds = [...before.orders.keys()];
   const [requests, cancels, polled] = await allEnded([
     round.steps.filter((step) => step.kind === 'place' || step.kind === 'checkOut').map((step) => ask(stage, step)),
@@ -71,6 +74,7 @@ export async function playRound(stage: Stage, mail: Mail, round: Round, before: 
     requests,
     cancels: cancels.filter((played) => played !== undefined),
     syncs: polled.filter((played) => played !== undefined),
+    sent: [...sentBefore].flatMap(([vendorId, count]) => stage.vendors[vendorId].sent.slice(count)),
     served: new Map(
       [...servedBefore].map(([vendorId, count]) => [vendorId, stage.vendors[vendorId].served.slice(count)]),
     ),

@@ -106,6 +106,9 @@ export const rules = {
       .filter(({ orderId, answer }) => !deservesCancel(answer, after.orders.get(orderId)))
       .map(({ orderId, answer }) => `${answer}: ${JSON.stringify(after.orders.get(orderId))}`),
 
+  'nothing is sent once its cancellation was asked for': ({ before, sent }) =>
+    sent.filter((orderId) => before.orders.get(orderId)?.cancelRequested),
+
   'syncs end as their listings deserve': ({ before, syncs, served, down }) =>
     syncs
       .filter(({ contested }) => !contested)
