@@ -63,6 +63,9 @@ const STOCK_MAX = 9;
 const STEPS_MAX = 14;
 const ROUNDS_MAX = 9;
 
+/** Asked for again and again with one key. */
+const REPEATED_LINE: Line = { productId: PRODUCTS[0]!, quantity: 1 };
+
 const index = fc.nat(50);
 const vendor = fc.constantFrom(...VENDORS);
 const process = fc.constantFrom<(0 | 1)[]>(0, 1);
@@ -75,6 +78,15 @@ const line = fc.record({ productId: product, quantity: fc.integer({ min: 1, max:
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('place'), line, key, process }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('place'),
+      line: fc.constant(REPEATED_LINE),
+      key: fc.constant('k1'),
+      process,
+    }),
+  },
   {
     weight: 5,
     arbitrary: fc.record({

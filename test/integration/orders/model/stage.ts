@@ -12,7 +12,8 @@ import { ModelVendor } from './model-vendor';
 
 /** Vendors' clocks are their own, and behind ours: a listing from the future would be held. */
 const CLOCK_BEHIND_MS: Record<VendorId, number> = { north: 3_600_000, south: 7_200_000 };
-const ATTEMPTS_MAX = 3;
+/** Few, so that some orders end with an operator. */
+const ATTEMPTS_MAX = 2;
 
 /** The app as two processes place through it, and its vendors; one history after the other is played on it. */
 export class Stage {
