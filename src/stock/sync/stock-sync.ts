@@ -44,7 +44,10 @@ export class StockSync {
   async run(lease: SyncLease, signal: AbortSignal): Promise<SyncResult> {
     const syncRunId = newId();
     const { vendorId } = lease.vendor;
-    await this.dataSource.transaction((tx) => this.runs.open(tx, syncRunId, vendorId));
+    await this.dataSource.transaction(async (tx) => {
+      await this.runs.open(tx, syncRunId, vendorId);
+      await this.leases.renew(tx, lease, LEASE_MS);
+    });
     const progress: Progress = { asOf: null, seen: 0, changed: 0, unchanged: 0, missing: 0, rejected: 0, samples: [] };
     const heartbeat = setInterval(() => void this.keep(lease), HEARTBEAT_MS);
     const result = await this.attempt(lease, syncRunId, progress, signal).finally(() => clearInterval(heartbeat));

@@ -1,5 +1,8 @@
 import { Placement } from '../../../src/orders/placement/placement';
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
+import { ApplyRepository } from '../../../src/stock/sync/apply.repository';
+import { StockSync } from '../../../src/stock/sync/stock-sync';
+import { SyncLeaseLost } from '../../../src/stock/sync/sync-lease.repository';
 import { createApp, type TestApp } from '../../support/app';
 import { ScriptedVendor } from '../../support/scripted-vendor';
 import { at } from '../../support/time';
@@ -274,5 +277,25 @@ describe('applying a listing', () => {
     };
     expect(await app.sync('acme')).toMatchObject({ status: 'failed', error: expect.stringMatching(/lease/) });
     expect(await product('A')).toMatchObject({ vendor: 5 });
+  });
+
+  it('leaves the run of its successor alone when it wakes up without its lease', async () => {
+    vendor.lists(at(-60), { A: 5 });
+    await app.sync('acme');
+    const sync = app.context.get(StockSync);
+    await app.dataSource.query('UPDATE vendors SET sync_due_at = now()');
+    const asleep = (await sync.takeDue())!;
+    // The successor has staged its listing and is about to apply it.
+    const apply = app.context.get(ApplyRepository);
+    const find = apply.findChanged.bind(apply);
+    let woken: unknown;
+    jest.spyOn(apply, 'findChanged').mockImplementationOnce(async (...asked) => {
+      woken = await sync.run(asleep, new AbortController().signal).catch((error: unknown) => error);
+      return find(...asked);
+    });
+    vendor.lists(at(-50), { A: 4 });
+    expect(await app.sync('acme')).toMatchObject({ status: 'succeeded' });
+    expect(await product('A')).toMatchObject({ vendor: 4, listed: true });
+    expect(woken).toBeInstanceOf(SyncLeaseLost);
   });
 });

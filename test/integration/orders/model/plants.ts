@@ -1,0 +1,148 @@
+import type { Transaction } from '../../../../src/database/sql';
+import { Outbox } from '../../../../src/messaging/outbox';
+import { ClaimRepository } from '../../../../src/orders/fulfilment/claim.repository';
+import { Outcome } from '../../../../src/orders/fulfilment/outcome';
+import { OrderRepository } from '../../../../src/orders/order.repository';
+import { Batch } from '../../../../src/orders/placement/batch';
+import { IdempotencyRepository } from '../../../../src/orders/placement/idempotency.repository';
+import { type ProductKey, StockRepository } from '../../../../src/stock/stock.repository';
+import { RestAdapter } from '../../../../src/vendors/adapters/rest/rest-adapter';
+import { SlotRepository } from '../../../../src/vendors/slot.repository';
+import type { Stage } from './stage';
+
+/** Plants a bug in the running app; `jest.restoreAllMocks` takes it out again. */
+export type Plant = (stage: Stage) => void;
+
+/** Whoever arrives waits for the other; later ones pass. */
+function meeting(): () => Promise<void> {
+  let arrived = 0;
+  let open = (): void => undefined;
+  const both = new Promise<void>((resolve) => (open = resolve));
+  return async () => {
+    if (++arrived === 2) open();
+    await both;
+  };
+}
+
+const PRODUCT = `SELECT p.product_id, p.price, p.stock_quantity FROM products p
+  WHERE p.vendor_id = $1 AND p.product_id = $2`;
+
+async function read(tx: Transaction, { vendorId, productId }: ProductKey, lock: string) {
+  const [found] = await tx.query<{ price: string; stock_quantity: number }[]>(`${PRODUCT} ${lock}`, [
+    vendorId,
+    productId,
+  ]);
+  return [productId, { price: found!.price, sellableQuantity: found!.stock_quantity, vendorEnabled: true }] as const;
+}
+
+export const sellingOneMoreThanIsLeft: Plant = ({ app }) => {
+  const stock = app.context.get(StockRepository);
+  const lock = stock.lockForPlacement.bind(stock);
+  jest.spyOn(stock, 'lockForPlacement').mockImplementation(async (tx, keys) => {
+    const products = await lock(tx, keys);
+    for (const product of products.values()) product.sellableQuantity ||= 1;
+    return products;
+  });
+};
+
+/** Two read what is left before either has written. */
+export const readingStockWithoutLock: Plant = ({ app }) => {
+  const meet = meeting();
+  jest.spyOn(app.context.get(StockRepository), 'lockForPlacement').mockImplementation(async (tx, keys) => {
+    const products = new Map(await Promise.all(keys.map((key) => read(tx, key, ''))));
+    await meet();
+    return products;
+  });
+};
+
+/** Two have locked their first product before either locks its second. */
+export const lockingInRequestOrder: Plant = ({ app }) => {
+  const meet = meeting();
+  jest
+    .spyOn(app.context.get(StockRepository), 'lockForPlacement')
+    .mockImplementation(async (tx, [first, ...others]) => {
+      const products = [await read(tx, first!, 'FOR NO KEY UPDATE')];
+      await meet();
+      for (const key of others) products.push(await read(tx, key, 'FOR NO KEY UPDATE'));
+      return new Map(products);
+    });
+};
+
+/** An outcome has its order, a cancellation its product, before either goes on. */
+export const lockingOrderBeforeProduct: Plant = ({ app }) => {
+  const meet = meeting();
+  const [stock, orders] = [app.context.get(StockRepository), app.context.get(OrderRepository)];
+  const lock = stock.lock.bind(stock);
+  jest.spyOn(stock, 'lock').mockImplementation(async (tx, vendorId, productId) => {
+    await lock(tx, vendorId, productId);
+    await meet();
+  });
+  const outcome = app.context.get(Outcome);
+  jest.spyOn(outcome, 'accepted').mockImplementation(async ({ vendorId, productId, orderId }) => {
+    await app.dataSource.transaction(async (tx) => {
+      await orders.lock(tx, orderId);
+      await meet();
+      await lock(tx, vendorId, productId);
+    });
+  });
+};
+
+/** One after the other has the claims and gives them back, before either writes anything under them. */
+export const claimingKeysInAnotherTransaction: Plant = ({ app }) => {
+  const meet = meeting();
+  const idempotency = app.context.get(IdempotencyRepository);
+  const claim = idempotency.claim.bind(idempotency);
+  let earlier: Promise<unknown> = Promise.resolve();
+  jest.spyOn(idempotency, 'claim').mockImplementation(async (_, keys) => {
+    const claims = earlier.then(() => app.dataSource.transaction((tx) => claim(tx, keys)));
+    earlier = claims;
+    await claims;
+    await meet();
+    return claims;
+  });
+};
+
+export const takingSilenceForRefusal: Plant = ({ app }) => {
+  const adapter = app.context.get(RestAdapter);
+  const purchase = adapter.purchase.bind(adapter);
+  jest.spyOn(adapter, 'purchase').mockImplementation(async (vendor, asked) => {
+    const answer = await purchase(vendor, asked);
+    return answer.outcome === 'unknown' ? { outcome: 'refused', reason: 'REFUSED', detail: answer.detail } : answer;
+  });
+};
+
+/** As if it were answered before a commit that then failed. */
+export const answeringBeforeTheCommit: Plant = ({ app }) => {
+  const batch = app.context.get(Batch);
+  const commit = batch.commit.bind(batch);
+  jest.spyOn(batch, 'commit').mockImplementation(async (asked) => {
+    const settled = await commit(asked);
+    await app.dataSource.query('DELETE FROM outbox; DELETE FROM order_events; DELETE FROM orders');
+    return settled;
+  });
+};
+
+export const forgettingTheWishToCancel: Plant = ({ app }) => {
+  jest.spyOn(app.context.get(OrderRepository), 'requestCancellation').mockResolvedValue();
+};
+
+export const ignoringTheWishToCancel: Plant = ({ app }) => {
+  const claims = app.context.get(ClaimRepository);
+  const take = claims.take.bind(claims);
+  jest.spyOn(claims, 'take').mockImplementation(async (...asked) => {
+    const claim = await take(...asked);
+    return claim && { ...claim, cancelRequested: false };
+  });
+  jest.spyOn(claims, 'extendToSend').mockResolvedValue(true);
+};
+
+export const keepingSlots: Plant = ({ app }) => {
+  jest.spyOn(app.context.get(SlotRepository), 'free').mockResolvedValue();
+};
+
+/** The first message is sent, and none after it. */
+export const forgettingToComeBack: Plant = ({ app }) => {
+  const outbox = app.context.get(Outbox);
+  const enqueue = outbox.enqueue.bind(outbox);
+  jest.spyOn(outbox, 'enqueue').mockResolvedValue().mockImplementationOnce(enqueue);
+};

@@ -1,0 +1,97 @@
+import { Outbox } from '../../../../src/messaging/outbox';
+import { OrderQueries } from '../../../../src/orders/order-queries';
+import { Batch } from '../../../../src/orders/placement/batch';
+import { Placement } from '../../../../src/orders/placement/placement';
+import { StockSync } from '../../../../src/stock/sync/stock-sync';
+import type { SyncLease } from '../../../../src/stock/sync/sync-lease.repository';
+import { createApp, type TestApp } from '../../../support/app';
+import { freePort } from '../../../support/processes';
+import { Books } from './books';
+import { type History, SKUS, VENDORS, type VendorId } from './history';
+import { ModelVendor } from './model-vendor';
+
+/** Vendors' clocks are their own, and behind ours: a listing from the future would be held. */
+const CLOCK_BEHIND_MS: Record<VendorId, number> = { north: 3_600_000, south: 7_200_000 };
+/** Few, so that some orders end with an operator. */
+const ATTEMPTS_MAX = 2;
+
+/** The app as two processes place through it, and its vendors; one history after the other is played on it. */
+export class Stage {
+  private constructor(
+    readonly app: TestApp,
+    readonly vendors: Record<VendorId, ModelVendor>,
+    /** Each with lanes of its own, as in two processes. */
+    readonly placements: [Placement, Placement],
+    private readonly deadUrl: string,
+  ) {}
+
+  static async build(): Promise<Stage> {
+    const app = await createApp({ DELIVERY_ATTEMPTS_MAX: String(ATTEMPTS_MAX) });
+    const { context } = app;
+    const second = new Placement(context.get(Batch), context.get(OrderQueries), context.get(Outbox));
+    const vendors = {
+      north: await ModelVendor.listen('north', true),
+      south: await ModelVendor.listen('south', false),
+    };
+    return new Stage(app, vendors, [context.get(Placement), second], `http://127.0.0.1:${await freePort()}`);
+  }
+
+  get sync(): StockSync {
+    return this.app.context.get(StockSync);
+  }
+
+  async takeDown(): Promise<void> {
+    await Promise.all(Object.values(this.vendors).map((vendor) => vendor.close()));
+    await this.app.close();
+  }
+
+  /** Nothing of an earlier history is left; every vendor was polled once. */
+  async set({ stock }: History): Promise<void> {
+    await this.app.dataSource.query(
+      `DELETE FROM dead_letters; DELETE FROM outbox; DELETE FROM idempotency_keys; DELETE FROM dispatch_attempts;
+       DELETE FROM order_events; DELETE FROM orders; DELETE FROM products; DELETE FROM stock_staging;
+       DELETE FROM stock_sync_runs; DELETE FROM vendor_slots; DELETE FROM vendors`,
+    );
+    for (const vendorId of VENDORS) {
+      const bySku = Object.fromEntries(SKUS.map((sku) => [sku, stock[`${vendorId}:${sku}`]!]));
+      this.vendors[vendorId].open(new Books(bySku, Date.now() - CLOCK_BEHIND_MS[vendorId]));
+      await this.reach(vendorId, true);
+      await this.app.sync(vendorId);
+    }
+  }
+
+  /** Whether calls get through to the vendor from now on. */
+  async reach(vendorId: VendorId, reachable: boolean): Promise<void> {
+    const baseUrl = reachable ? this.vendors[vendorId].baseUrl : this.deadUrl;
+    await this.app.register({ vendorId, baseUrl, maxConcurrentOrders: 16 });
+  }
+
+  /**
+   * The right to poll a vendor. Whoever has it loses it, as if that one were dead; undefined where another one comes
+   * in between.
+   */
+  async leaseSync(vendorId: VendorId): Promise<SyncLease | undefined> {
+    await this.app.dataSource.query(
+      'UPDATE vendors SET sync_due_at = now(), sync_leased_until = NULL WHERE vendor_id = $1',
+      [vendorId],
+    );
+    return this.sync.takeDue();
+  }
+
+  /** Nobody polls, and nobody is due. */
+  async calmSyncs(): Promise<void> {
+    await this.app.dataSource.query(
+      `UPDATE vendors SET sync_due_at = now() + interval '1 hour', sync_leased_until = NULL`,
+    );
+  }
+
+  /** Deadlines of calls pass, leases of the dead run out, and what was late arrives before that. */
+  async letTimePass(): Promise<void> {
+    for (const { books } of Object.values(this.vendors)) books.arrive();
+    await this.app.dataSource.query(
+      `UPDATE dispatch_attempts SET deadline_at = deadline_at - interval '1 hour' WHERE closed_at IS NULL;
+       UPDATE orders SET claimed_until = claimed_until - interval '1 hour' WHERE claimed_until IS NOT NULL;
+       UPDATE vendor_slots SET leased_until = leased_until - interval '1 hour' WHERE leased_until IS NOT NULL`,
+    );
+  }
+}

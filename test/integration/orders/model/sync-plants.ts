@@ -1,0 +1,69 @@
+import type { Transaction } from '../../../../src/database/sql';
+import { ApplyRepository, type StagedListing } from '../../../../src/stock/sync/apply.repository';
+import type { Plant } from './plants';
+import type { Stage } from './stage';
+
+/** After the sync's own update of locked products, one more statement. */
+function afterApplying(
+  { app }: Stage,
+  alsoRun: (tx: Transaction, listing: StagedListing, keys: string[]) => Promise<unknown>,
+) {
+  const apply = app.context.get(ApplyRepository);
+  const update = apply.update.bind(apply);
+  jest.spyOn(apply, 'update').mockImplementation(async (tx, listing, keys) => {
+    const written = await update(tx, listing, keys);
+    await alsoRun(tx, listing, keys);
+    return written;
+  });
+}
+
+export const resettingReservations: Plant = (stage) => {
+  afterApplying(stage, (tx, _, keys) =>
+    tx.query('UPDATE products SET reserved_quantity = 0 WHERE product_id = ANY($1)', [keys]),
+  );
+};
+
+export const subtractingReservationsFromTheListing: Plant = (stage) => {
+  afterApplying(stage, (tx, _, keys) =>
+    tx.query(
+      `UPDATE products SET vendor_quantity = GREATEST(vendor_quantity - reserved_quantity, 0)
+       WHERE product_id = ANY($1)`,
+      [keys],
+    ),
+  );
+};
+
+/** What was accepted in the listing's own millisecond counts as contained. */
+export const settlingWithoutStrictness: Plant = (stage) => {
+  const apply = stage.app.context.get(ApplyRepository);
+  const find = apply.findChanged.bind(apply);
+  jest
+    .spyOn(apply, 'findChanged')
+    .mockImplementation((on, listing, after, limit) =>
+      find(on, { ...listing, asOf: new Date(listing.asOf.getTime() + 1) }, after, limit),
+    );
+  afterApplying(stage, (tx, { asOf }, keys) =>
+    tx.query(
+      `WITH settled AS (
+         UPDATE orders SET hold_state = 'settled'
+         WHERE hold_state = 'acknowledged' AND accepted_at <= $1 AND product_id = ANY($2) RETURNING product_id, quantity)
+       UPDATE products p SET reserved_quantity = reserved_quantity - s.quantity
+       FROM (SELECT product_id, sum(quantity)::integer AS quantity FROM settled GROUP BY product_id) s
+       WHERE p.product_id = s.product_id`,
+      [asOf, keys],
+    ),
+  );
+};
+
+/** Those of earlier listings. */
+export const unsettlingHolds: Plant = (stage) => {
+  afterApplying(stage, (tx) =>
+    tx.query(`UPDATE orders SET hold_state = 'acknowledged' WHERE hold_state = 'settled' AND updated_at < now()`),
+  );
+};
+
+export const believingOldListings: Plant = (stage) => {
+  const { sync } = stage;
+  const takeDue = sync.takeDue.bind(sync);
+  jest.spyOn(sync, 'takeDue').mockImplementation(async () => ({ ...(await takeDue())!, fullAsOf: null }));
+};
