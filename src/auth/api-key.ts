@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { Scope } from './access';
 
 /** A key as it is stored and shown: without its secret. Times are ISO 8601 UTC. */
@@ -18,5 +18,5 @@ export function newSecret(): string {
 
 /** A secret of full entropy needs no salt and no slow hash. */
 export function hashOf(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+  return hash('sha256', secret, 'buffer');
 }

@@ -3,9 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import helmet from '@fastify/helmet';
 import { logRequests } from '../observability/request-log';
 import { JSON_TYPE, jsonParser } from './json-body';
+import { addSecurityHeaders } from './security-headers';
 import { ProblemFilter, refuseUnroutable } from './problem.filter';
 import { RouteTable } from './route-table';
 import { validationPipe } from './validation';
@@ -19,19 +19,6 @@ const HEAD_BYTES_MAX = 64 * 1024;
 const KEEP_ALIVE_MS = 65_000;
 /** A request id is taken over from the caller when it looks like this. */
 const REQUEST_ID = /^[\x20-\x7e]{1,128}$/;
-
-/** Swagger UI works under this policy, over plain HTTP too. */
-const contentSecurityPolicy = {
-  useDefaults: false,
-  directives: {
-    defaultSrc: ["'self'"],
-    scriptSrc: ["'self'"],
-    styleSrc: ["'self'", "'unsafe-inline'"],
-    imgSrc: ["'self'", 'data:'],
-    objectSrc: ["'none'"],
-    frameAncestors: ["'none'"],
-  },
-};
 
 /** Builds an application with its HTTP face: limits, request ids, validation, problems. It does not listen yet. */
 export async function createHttpServer(
@@ -68,9 +55,9 @@ export async function createHttpServer(
     // Nest's own would take forms too.
     bodyParser: false,
   });
+  addSecurityHeaders(fastify);
   logRequests(fastify);
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(routes));
-  await app.register(helmet, { contentSecurityPolicy, strictTransportSecurity: false });
   return app;
 }

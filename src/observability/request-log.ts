@@ -1,18 +1,44 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
+import { destination, type Logger, pino } from 'pino';
 
-/** One line a request, after its answer; a health probe every few seconds is not news. Headers and bodies stay out. */
+/** Lines wait for this many bytes, or this long: a write each was 4 % of an order's cost. */
+const BUFFER_BYTES = 4096;
+const FLUSH_EVERY_MS = 100;
+
+/**
+ * One line a request, after its answer; a health probe every few seconds is not news. Headers and bodies stay out. A
+ * process that is killed loses the lines of its last tenth of a second.
+ */
 export function logRequests(fastify: FastifyInstance): void {
+  let requests: Logger | undefined;
+  fastify.addHook('onReady', (done) => {
+    requests = requestLogger(fastify);
+    done();
+  });
   fastify.addHook('onResponse', (request, reply, done) => {
     if (!isProbe(request)) {
       const { id, method, url } = request;
       const { statusCode, elapsedTime } = reply;
       const level = statusCode >= 500 ? 'warn' : 'info';
       const line = { req: { id, method, url }, res: { statusCode }, responseTime: Math.round(elapsedTime) };
-      PinoLogger.root[level](line, `${method} ${url} ${statusCode}`);
+      requests?.[level](line, `${method} ${url} ${statusCode}`);
     }
     done();
   });
+}
+
+/** Where people read the log, the line goes their way. Elsewhere it needs no redaction, and no write of its own. */
+function requestLogger(fastify: FastifyInstance): Logger {
+  if (process.stdout.isTTY) return PinoLogger.root;
+  const output = destination({ dest: 1, sync: false, minLength: BUFFER_BYTES });
+  const flushing = setInterval(() => output.flush(), FLUSH_EVERY_MS).unref();
+  fastify.addHook('onClose', (_, done) => {
+    clearInterval(flushing);
+    output.flushSync();
+    done();
+  });
+  return pino({ level: PinoLogger.root.level }, output);
 }
 
 function isProbe({ url }: FastifyRequest): boolean {

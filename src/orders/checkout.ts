@@ -1,3 +1,4 @@
+import { sumOf } from './money';
 import type { Order } from './order';
 
 export type CheckoutStatus = 'pending' | 'completed' | 'failed' | 'partially_failed';
@@ -14,7 +15,13 @@ export interface Checkout {
 
 export function checkoutOf(orders: [Order, ...Order[]]): Checkout {
   const [{ checkoutId, currency }] = orders;
-  return { checkoutId: checkoutId!, status: statusOf(orders), currency, totalPrice: sumOf(orders), orders };
+  return {
+    checkoutId: checkoutId!,
+    status: statusOf(orders),
+    currency,
+    totalPrice: sumOf(orders.map(({ totalPrice }) => totalPrice)),
+    orders,
+  };
 }
 
 function statusOf(orders: Order[]): CheckoutStatus {
@@ -22,11 +29,4 @@ function statusOf(orders: Order[]): CheckoutStatus {
   if (statuses.has('pending')) return 'pending';
   if (statuses.size === 2) return 'partially_failed';
   return statuses.has('completed') ? 'completed' : 'failed';
-}
-
-/** In whole cents: exact, where floating point is not. */
-function sumOf(orders: Order[]): string {
-  const cents = orders.reduce((sum, { totalPrice }) => sum + BigInt(totalPrice.replace('.', '')), 0n);
-  const digits = cents.toString().padStart(3, '0');
-  return `${digits.slice(0, -2)}.${digits.slice(-2)}`;
 }

@@ -1,20 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { prepared, row, rows, type Transaction } from '../database/sql';
-import { type Order, ORDER_COLUMNS, orderOf, type OrderRow } from './order';
+import { row, rows, type Transaction } from '../database/sql';
+import { ORDER_COLUMNS, type OrderRow } from './order';
 import type { FailureReason, HoldState, OrderStatus } from './order-status';
-
-export interface NewOrder {
-  orderId: string;
-  vendorId: string;
-  productId: string;
-  quantity: number;
-  unitPrice: string;
-  currency: string;
-  /** What could be sold when it was granted. */
-  availableQuantity: number;
-  client: string;
-  checkoutId: string | null;
-}
 
 /** An order nobody else can change until the transaction ends. */
 export interface LockedOrder {
@@ -32,40 +19,6 @@ export interface LockedOrder {
 /** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
 @Injectable()
 export class OrderRepository {
-  /** Writes orders and the first event of each. */
-  async insert(tx: Transaction, placed: NewOrder[]): Promise<Order[]> {
-    const inserted = await prepared<OrderRow>(
-      tx,
-      'insert-orders',
-      `WITH inserted AS (
-         INSERT INTO orders (order_id, vendor_id, product_id, quantity, unit_price, total_price, currency,
-                             available_quantity, client, checkout_id)
-         SELECT order_id, vendor_id, product_id, quantity, unit_price, unit_price * quantity, currency, available, client,
-                checkout_id
-         FROM unnest($1::varchar[], $2::varchar[], $3::varchar[], $4::integer[], $5::numeric[], $6::varchar[],
-                     $7::integer[], $8::varchar[], $9::varchar[])
-           AS placed (order_id, vendor_id, product_id, quantity, unit_price, currency, available, client, checkout_id)
-         RETURNING *),
-       told AS (
-         INSERT INTO order_events (order_id, type, detail)
-         SELECT order_id, 'placed', format('%s reserved of %s that could be sold.', quantity, available_quantity)
-         FROM inserted)
-       SELECT ${ORDER_COLUMNS} FROM inserted`,
-      [
-        placed.map(({ orderId }) => orderId),
-        placed.map(({ vendorId }) => vendorId),
-        placed.map(({ productId }) => productId),
-        placed.map(({ quantity }) => quantity),
-        placed.map(({ unitPrice }) => unitPrice),
-        placed.map(({ currency }) => currency),
-        placed.map(({ availableQuantity }) => availableQuantity),
-        placed.map(({ client }) => client),
-        placed.map(({ checkoutId }) => checkoutId),
-      ],
-    );
-    return inserted.map(orderOf);
-  }
-
   /** Lock the product before. */
   async lock(tx: Transaction, orderId: string): Promise<LockedOrder> {
     const found = (await row<OrderRow>(

@@ -21,6 +21,7 @@ import { Batch } from './placement/batch';
 import { IdempotencyRepository } from './placement/idempotency.repository';
 import { KeyExpiry } from './placement/key-expiry';
 import { Placement } from './placement/placement';
+import { PlacementRepository } from './placement/placement.repository';
 
 @Module({
   imports: [StockModule, MessagingModule],
@@ -29,6 +30,7 @@ import { Placement } from './placement/placement';
     OrderEventsRepository,
     OrderQueries,
     IdempotencyRepository,
+    PlacementRepository,
     Batch,
     Placement,
     AttemptRepository,

@@ -12,6 +12,8 @@ export interface LockedProduct {
   /** What can be sold of it now; 0 when unlisted. */
   sellableQuantity: number;
   vendorEnabled: boolean;
+  /** The transaction's time: an order granted on it is created then. */
+  at: Date;
 }
 
 /**
@@ -23,10 +25,17 @@ export class StockRepository {
   /** Locks products in the one order, and answers those that exist by their id. */
   async lockForPlacement(tx: Transaction, keys: ProductKey[]): Promise<Map<string, LockedProduct>> {
     const distinct = [...new Map(keys.map((key) => [key.productId, key])).values()];
-    const found = await prepared<{ product_id: string; price: string; sellable_quantity: number; enabled: boolean }>(
+    const found = await prepared<{
+      product_id: string;
+      price: string;
+      sellable_quantity: number;
+      enabled: boolean;
+      at: Date;
+    }>(
       tx,
       'lock-for-placement',
-      `SELECT p.product_id, p.price, CASE WHEN p.listed THEN p.stock_quantity ELSE 0 END AS sellable_quantity, v.enabled
+      `SELECT p.product_id, p.price, CASE WHEN p.listed THEN p.stock_quantity ELSE 0 END AS sellable_quantity, v.enabled,
+              now() AS at
        FROM unnest($1::varchar[], $2::varchar[]) AS wanted (vendor_id, product_id)
          JOIN products p ON p.vendor_id = wanted.vendor_id AND p.product_id = wanted.product_id
          JOIN vendors v ON v.vendor_id = p.vendor_id
@@ -34,9 +43,9 @@ export class StockRepository {
       [distinct.map(({ vendorId }) => vendorId), distinct.map(({ productId }) => productId)],
     );
     return new Map(
-      found.map(({ product_id, price, sellable_quantity, enabled }) => [
+      found.map(({ product_id, price, sellable_quantity, enabled, at }) => [
         product_id,
-        { price, sellableQuantity: sellable_quantity, vendorEnabled: enabled },
+        { price, sellableQuantity: sellable_quantity, vendorEnabled: enabled, at },
       ]),
     );
   }
@@ -46,24 +55,6 @@ export class StockRepository {
       vendorId,
       productId,
     ]);
-  }
-
-  /** Raises the counters of locked products. */
-  async reserve(tx: Transaction, holds: (ProductKey & { quantity: number })[]): Promise<void> {
-    await prepared(
-      tx,
-      'reserve',
-      `UPDATE products p SET reserved_quantity = p.reserved_quantity + held.quantity, updated_at = now()
-       FROM (SELECT vendor_id, product_id, sum(quantity)::integer AS quantity
-             FROM unnest($1::varchar[], $2::varchar[], $3::integer[]) AS hold (vendor_id, product_id, quantity)
-             GROUP BY vendor_id, product_id) held
-       WHERE p.vendor_id = held.vendor_id AND p.product_id = held.product_id`,
-      [
-        holds.map(({ vendorId }) => vendorId),
-        holds.map(({ productId }) => productId),
-        holds.map(({ quantity }) => quantity),
-      ],
-    );
   }
 
   /** Lowers the counter: the hold was released, or the vendor's own number contains it now. */

@@ -1,18 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../../config/config';
-import type { Transaction } from '../../database/sql';
 import type { FieldError } from '../../http/problem-types';
-import type { OutgoingMessage } from '../../messaging/message';
-import { Outbox } from '../../messaging/outbox';
 import { parseProductId } from '../../stock/product';
 import { StockRepository } from '../../stock/stock.repository';
-import type { Order } from '../order';
-import { orderPlaced } from '../order.messages';
-import { type NewOrder, OrderRepository } from '../order.repository';
+import { type Order, orderAsPlaced } from '../order';
 import { InsufficientStock } from '../orders.errors';
 import { IdempotencyRepository, type StoredAnswer } from './idempotency.repository';
 import type { Settled } from './lane';
+import { type GrantedOrder, PlacementRepository } from './placement.repository';
 import { type Asked, isRemembered, type Verdict, verdictsOn } from './verdict';
 
 const CREATED = 201;
@@ -36,9 +32,8 @@ export class Batch {
   constructor(
     private readonly dataSource: DataSource,
     private readonly stock: StockRepository,
-    private readonly orders: OrderRepository,
     private readonly idempotency: IdempotencyRepository,
-    private readonly outbox: Outbox,
+    private readonly repository: PlacementRepository,
     private readonly config: Config,
   ) {}
 
@@ -49,42 +44,22 @@ export class Batch {
       const claims = keys.length === 0 ? new Map() : await this.idempotency.claim(tx, keys);
       const products = await this.stock.lockForPlacement(tx, batch.flatMap(productKeys));
       const verdicts = verdictsOn(batch, products, claims);
-      const placed = await this.write(tx, batch, verdicts);
-      const settled = batch.map((asked, index) => settle(asked, verdicts[index]!, placed));
-      await this.remember(tx, batch, verdicts, settled);
+      const granted = batch.map((asked, index) => this.granted(asked, verdicts[index]!));
+      const settled = verdicts.map((verdict, index) => settle(verdict, granted[index]!));
+      const answers = batch.flatMap(({ key }, index) =>
+        key && isRemembered(verdicts[index]!) ? [{ ...key, ...answerOf(settled[index]!) }] : [],
+      );
+      await this.repository.write(tx, granted.flat(), answers, this.config);
       return settled.map((own, index) => repeat(verdicts[index]!, settled) ?? own);
     });
   }
 
-  private async write(tx: Transaction, batch: Asked[], verdicts: Verdict[]): Promise<Map<string, Order>> {
-    const granted: NewOrder[] = [];
-    const messages: OutgoingMessage[] = [];
-    for (const [index, { lines, client, checkoutId, traceparent }] of batch.entries()) {
-      const verdict = verdicts[index]!;
-      if (verdict.kind !== 'granted') continue;
-      for (const [line, { orderId, productId, quantity }] of lines.entries()) {
-        const grant = verdict.grants[line]!;
-        granted.push({ orderId, productId, quantity, client, checkoutId, currency: this.config.currency, ...grant });
-        messages.push(orderPlaced(orderId, grant.vendorId, traceparent));
-      }
-    }
-    if (granted.length === 0) return new Map();
-    await this.stock.reserve(tx, granted);
-    const placed = await this.orders.insert(tx, granted);
-    await this.outbox.enqueue(tx, messages);
-    return new Map(placed.map((order) => [order.orderId, order]));
-  }
-
-  private async remember(
-    tx: Transaction,
-    batch: Asked[],
-    verdicts: Verdict[],
-    settled: Settled<Placed>[],
-  ): Promise<void> {
-    const answers = batch.flatMap(({ key }, index) =>
-      key && isRemembered(verdicts[index]!) ? [{ ...key, ...answerOf(settled[index]!) }] : [],
-    );
-    if (answers.length > 0) await this.idempotency.store(tx, answers, this.config.idempotencyTtlHours);
+  private granted({ lines, client, checkoutId, traceparent }: Asked, verdict: Verdict): GrantedOrder[] {
+    if (verdict.kind !== 'granted') return [];
+    const { currency } = this.config;
+    return lines.map(({ orderId, productId, quantity }, line) => {
+      return { orderId, productId, quantity, client, checkoutId, traceparent, currency, ...verdict.grants[line]! };
+    });
   }
 }
 
@@ -95,10 +70,10 @@ function productKeys({ lines }: Asked): { vendorId: string; productId: string }[
   });
 }
 
-function settle({ lines }: Asked, verdict: Verdict, placed: ReadonlyMap<string, Order>): Settled<Placed> {
+function settle(verdict: Verdict, granted: GrantedOrder[]): Settled<Placed> {
   switch (verdict.kind) {
     case 'granted':
-      return { result: { orders: lines.map(({ orderId }) => placed.get(orderId)!), replayed: false } };
+      return { result: { orders: granted.map(orderAsPlaced), replayed: false } };
     case 'refused':
       return { error: verdict.refusal };
     case 'remembered':

@@ -55,29 +55,6 @@ export class IdempotencyRepository {
     return new Map(distinct.map(({ id }) => [id, { free: free.has(id), remembered: remembered.get(id) }]));
   }
 
-  /** Remembers answers; an expired one of the same key gives way. */
-  async store(tx: Transaction, answers: (IdempotencyKey & StoredAnswer)[], ttlHours: number): Promise<void> {
-    await prepared(
-      tx,
-      'store-keys',
-      `INSERT INTO idempotency_keys (client, route, key, fingerprint, status, answer, expires_at)
-       SELECT client, route, key, fingerprint, status, answer, now() + $7::integer * interval '1 hour'
-       FROM unnest($1::varchar[], $2::varchar[], $3::varchar[], $4::bytea[], $5::smallint[], $6::jsonb[])
-         AS given (client, route, key, fingerprint, status, answer)
-       ON CONFLICT (client, route, key) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
-         answer = excluded.answer, created_at = now(), expires_at = excluded.expires_at`,
-      [
-        answers.map(({ client }) => client),
-        answers.map(({ route }) => route),
-        answers.map(({ key }) => key),
-        answers.map(({ fingerprint }) => fingerprint),
-        answers.map(({ status }) => status),
-        answers.map(({ answer }) => JSON.stringify(answer)),
-        ttlHours,
-      ],
-    );
-  }
-
   /** Forgets what has expired, a bounded number at a time. Answers how many. */
   async forgetExpired(tx: Transaction, limit: number): Promise<number> {
     const forgotten = await rows(

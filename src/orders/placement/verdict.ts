@@ -31,6 +31,7 @@ export interface Grant {
   vendorId: string;
   unitPrice: string;
   availableQuantity: number;
+  createdAt: Date;
 }
 
 /**
@@ -95,7 +96,8 @@ function verdictOfStock(
     const availableQuantity = left.get(productId)!;
     left.set(productId, availableQuantity - quantity);
     const { vendorId } = parseProductId(productId)!;
-    return { vendorId, unitPrice: products.get(productId)!.price, availableQuantity };
+    const { price: unitPrice, at: createdAt } = products.get(productId)!;
+    return { vendorId, unitPrice, availableQuantity, createdAt };
   });
   return { kind: 'granted', grants };
 }

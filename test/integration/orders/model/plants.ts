@@ -24,15 +24,16 @@ function meeting(): () => Promise<void> {
   };
 }
 
-const PRODUCT = `SELECT p.product_id, p.price, p.stock_quantity FROM products p
+const PRODUCT = `SELECT p.product_id, p.price, p.stock_quantity, now() AS at FROM products p
   WHERE p.vendor_id = $1 AND p.product_id = $2`;
 
 async function read(tx: Transaction, { vendorId, productId }: ProductKey, lock: string) {
-  const [found] = await tx.query<{ price: string; stock_quantity: number }[]>(`${PRODUCT} ${lock}`, [
+  const [found] = await tx.query<{ price: string; stock_quantity: number; at: Date }[]>(`${PRODUCT} ${lock}`, [
     vendorId,
     productId,
   ]);
-  return [productId, { price: found!.price, sellableQuantity: found!.stock_quantity, vendorEnabled: true }] as const;
+  const { price, stock_quantity: sellableQuantity, at } = found!;
+  return [productId, { price, sellableQuantity, vendorEnabled: true, at }] as const;
 }
 
 export const sellingOneMoreThanIsLeft: Plant = ({ app }) => {
@@ -140,9 +141,7 @@ export const keepingSlots: Plant = ({ app }) => {
   jest.spyOn(app.context.get(SlotRepository), 'free').mockResolvedValue();
 };
 
-/** The first message is sent, and none after it. */
+/** The message of placement is sent, and none after it. */
 export const forgettingToComeBack: Plant = ({ app }) => {
-  const outbox = app.context.get(Outbox);
-  const enqueue = outbox.enqueue.bind(outbox);
-  jest.spyOn(outbox, 'enqueue').mockResolvedValue().mockImplementationOnce(enqueue);
+  jest.spyOn(app.context.get(Outbox), 'enqueue').mockResolvedValue();
 };
