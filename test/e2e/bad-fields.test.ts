@@ -25,6 +25,8 @@ describe('PUT /v1/vendors/{vendorId}', () => {
     ['enabled', ['true', 1, 0, null, []]],
     ['syncIntervalMs', [...NOT_A_COUNT, 0, 9, 86_400_001]],
     ['maxConcurrentOrders', [...NOT_A_COUNT, 0, 65, null]],
+    ['fullSyncIntervalMs', [...NOT_A_COUNT, 0, 9, 2_147_483_648]],
+    ['feedMaxAgeMs', [...NOT_A_COUNT, -1, 2_147_483_648]],
     ['clockMarginMs', [...NOT_A_COUNT, 3_600_001, null]],
     ['consistencyLagMs', [...NOT_A_COUNT, 2_147_483_648, null]],
     ['deliveryAttemptsMax', [...NOT_A_COUNT, 0, 1001]],

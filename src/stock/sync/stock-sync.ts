@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { newId } from '../../database/new-id';
-import type { ListingPage } from '../../vendors/vendor-adapter';
+import { type ListedRow, VendorCallFailed } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { ApplyRepository, type StagedListing } from './apply.repository';
 import { clockProblem, offsetMs, removalProblem } from './judge';
@@ -87,8 +87,11 @@ export class StockSync {
   }
 
   private async stage(lease: SyncLease, syncRunId: string, progress: Progress, signal: AbortSignal): Promise<void> {
-    const pages = this.registry.adapterOf(lease.vendor).stock(lease.vendor, signal);
-    for await (const page of pages) {
+    const marks = { position: null, etag: null };
+    const poll = await this.registry.adapterOf(lease.vendor).poll(lease.vendor, { kind: 'full', marks, signal });
+    if (poll.outcome === 'unchanged') throw new VendorCallFailed('stock: answered 304 to a request without an etag');
+    progress.asOf = poll.asOf;
+    for await (const page of poll.pages) {
       const accepted = checkPage(page, progress);
       await this.dataSource.transaction(async (tx) => {
         await this.staging.stage(tx, syncRunId, lease.vendor.vendorId, accepted);
@@ -160,9 +163,9 @@ export class StockSync {
   }
 }
 
-function checkPage(page: ListingPage, progress: Progress): StockRow[] {
+function checkPage(page: ListedRow[], progress: Progress): StockRow[] {
   const accepted: StockRow[] = [];
-  for (const listed of page.rows) {
+  for (const listed of page) {
     const checked = checkRow(listed);
     if ('rejected' in checked) {
       progress.rejected += 1;
@@ -171,8 +174,7 @@ function checkPage(page: ListingPage, progress: Progress): StockRow[] {
       accepted.push(checked);
     }
   }
-  progress.seen += page.rows.length;
-  progress.asOf = page.asOf;
+  progress.seen += page.length;
   return accepted;
 }
 

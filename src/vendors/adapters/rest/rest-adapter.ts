@@ -4,8 +4,9 @@ import {
   type Accepted,
   type CancelAnswer,
   type ListedRow,
-  type ListingPage,
   type LookUpAnswer,
+  type Poll,
+  type PollRequest,
   type Purchase,
   type PurchaseAnswer,
   type Refused,
@@ -34,20 +35,16 @@ export class RestAdapter implements VendorAdapter {
 
   constructor(private readonly http: VendorHttp) {}
 
-  async *stock(vendor: Vendor, signal: AbortSignal): AsyncIterable<ListingPage> {
-    let cursor: string | null = null;
-    let asOf: Date | undefined;
-    for (let pages = 0; pages < LISTING_PAGES_MAX; pages++) {
-      const listing: RawListing = await this.listingPage(vendor, cursor, signal);
-      asOf ??= listing.asOf;
-      if (listing.asOf.getTime() !== asOf.getTime())
-        throw new VendorCallFailed('stock: asOf changed between two pages');
-      yield { asOf, rows: listing.rows };
-      if (listing.nextCursor === null) return;
-      if (listing.nextCursor === cursor) throw new VendorCallFailed('stock: nextCursor repeats itself');
-      cursor = listing.nextCursor;
-    }
-    throw new VendorCallFailed(`stock: more than ${LISTING_PAGES_MAX} pages`);
+  async poll(vendor: Vendor, { signal }: PollRequest): Promise<Poll> {
+    const first = await this.listingPage(vendor, null, signal);
+    return {
+      outcome: 'listing',
+      kind: 'full',
+      asOf: first.asOf,
+      rowsExpected: null,
+      pages: this.pagesFrom(vendor, first, signal),
+      marks: () => ({ position: null, etag: null }),
+    };
   }
 
   async purchase(vendor: Vendor, purchase: Purchase): Promise<PurchaseAnswer> {
@@ -92,6 +89,20 @@ export class RestAdapter implements VendorAdapter {
       if (!(error instanceof NoAnswer)) throw error;
       return { outcome: 'unknown', detail: error.message };
     }
+  }
+
+  private async *pagesFrom(vendor: Vendor, first: RawListing, signal: AbortSignal): AsyncIterable<ListedRow[]> {
+    let page = first;
+    for (let pages = 1; pages <= LISTING_PAGES_MAX; pages++) {
+      yield page.rows;
+      const cursor = page.nextCursor;
+      if (cursor === null) return;
+      page = await this.listingPage(vendor, cursor, signal);
+      if (page.asOf.getTime() !== first.asOf.getTime())
+        throw new VendorCallFailed('stock: asOf changed between two pages');
+      if (page.nextCursor === cursor) throw new VendorCallFailed('stock: nextCursor repeats itself');
+    }
+    throw new VendorCallFailed(`stock: more than ${LISTING_PAGES_MAX} pages`);
   }
 
   private async listingPage(vendor: Vendor, cursor: string | null, signal: AbortSignal): Promise<RawListing> {
