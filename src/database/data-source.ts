@@ -17,7 +17,12 @@ export interface PoolOptions {
   waitMs: number;
 }
 
-export const migrations = [InitialSchema1764000000000, Checkouts1764100000000, Cancellation1764200000000, StockRules1764300000000];
+export const migrations = [
+  InitialSchema1764000000000,
+  Checkouts1764100000000,
+  Cancellation1764200000000,
+  StockRules1764300000000,
+];
 
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {
   return {

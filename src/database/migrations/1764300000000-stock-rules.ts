@@ -14,7 +14,8 @@ export class StockRules1764300000000 implements MigrationInterface {
     const comments = {
       full_sync_interval_ms: `null: the installation''s default`,
       feed_max_age_ms: `how old what the vendor lists may be; null: unknown, and a hold without a vendor time never settles by itself`,
-      stale_stock_policy: 'what is sold while the picture is stale: all of it, what is above stale_stock_buffer, nothing',
+      stale_stock_policy:
+        'what is sold while the picture is stale: all of it, what is above stale_stock_buffer, nothing',
     };
     for (const [column, comment] of Object.entries(comments))
       await runner.query(`COMMENT ON COLUMN vendors.${column} IS '${comment}'`);
