@@ -2,20 +2,24 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
- * When a connection is lost at its COMMIT: before it reaches the server, after the server has carried it out, or in
- * between: the client knows of the loss at once, and the server gets the COMMIT when the test lets it.
+ * When a connection is lost at its COMMIT: before it reaches the server, after the server has carried it out, in between
+ * (the client knows of the loss at once, and the server gets the COMMIT when the test lets it), or in the statement (the
+ * server has it in hand already).
  */
-export type Loss = 'before' | 'after' | 'in between';
+export type Loss = 'before' | 'after' | 'in between' | 'in the statement';
 
-/** COMMIT as a simple query of the PostgreSQL protocol: its letter, four bytes of length, the text. */
-const COMMIT = /^Q[^]{4}COMMIT\0$/;
+/**
+ * What ends a transaction: COMMIT as a simple query of the PostgreSQL protocol (its letter, four bytes of length, the
+ * text), or a statement that is a transaction by itself.
+ */
+const COMMIT = /^Q[^]{4}COMMIT\0$|place-if-all-fit\0/;
 
 /** Stands between clients and their database, and loses connections at the worst moment. */
 export class CommitProxy {
   private loss: Loss | undefined;
   private readonly sockets = new Set<Socket>();
-  /** Lets the COMMIT through that a loss in between has kept back. */
-  deliver: () => void = () => undefined;
+  /** Lets the COMMIT through that a loss in between has kept back; resolves when the server has carried it out. */
+  deliver: () => Promise<void> = () => Promise.resolve();
 
   private constructor(
     private readonly server: Server,
@@ -36,6 +40,10 @@ export class CommitProxy {
 
   loseNextCommit(loss: Loss): void {
     this.loss = loss;
+  }
+
+  get lost(): boolean {
+    return this.loss === undefined;
   }
 
   async close(): Promise<void> {
@@ -67,7 +75,12 @@ export class CommitProxy {
           .resume()
           .write(sent);
       client.off('close', end).destroy();
-      this.deliver = () => database.resume().end(sent);
+      if (loss === 'in the statement') return void database.resume().write(sent);
+      this.deliver = async () => {
+        const done = once(database, 'close');
+        database.resume().end(sent);
+        await done;
+      };
     });
   }
 }

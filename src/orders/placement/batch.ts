@@ -4,11 +4,12 @@ import { Config } from '../../config/config';
 import type { FieldError } from '../../http/problem-types';
 import { parseProductId } from '../../stock/product';
 import { StockRepository } from '../../stock/stock.repository';
-import { type Order, orderAsPlaced } from '../order';
+import { timesPrice } from '../money';
+import type { Order } from '../order';
 import { InsufficientStock } from '../orders.errors';
 import { IdempotencyRepository, type StoredAnswer } from './idempotency.repository';
 import type { Settled } from './lane';
-import { type GrantedOrder, PlacementRepository } from './placement.repository';
+import { type GrantedOrder, PlacementRepository, type RequestedOrder } from './placement.repository';
 import { type Asked, isRemembered, type Verdict, verdictsOn } from './verdict';
 
 const CREATED = 201;
@@ -38,14 +39,33 @@ export class Batch {
   ) {}
 
   /** Answers each in its place, after the commit. Throws what the database throws: then none is written. */
-  commit(batch: Asked[]): Promise<Settled<Placed>[]> {
+  async commit(batch: Asked[]): Promise<Settled<Placed>[]> {
+    return (await this.commitIfAllFit(batch)) ?? this.commitEachByItself(batch);
+  }
+
+  /**
+   * The usual case, at the price of one round trip: nobody brought a key, and there is enough for all. Between two
+   * statements a busy process serves other requests first, while the rows stay locked.
+   */
+  private async commitIfAllFit(batch: Asked[]): Promise<Settled<Placed>[] | undefined> {
+    if (batch.some(({ key }) => key !== undefined)) return undefined;
+    const requested = batch.map(requestedOrders);
+    if (requested.some((orders, index) => orders.length < batch[index]!.lines.length)) return undefined;
+    const grants = await this.repository.placeIfAllFit(requested.flat(), this.config.currency);
+    const grantedTo = (order: RequestedOrder): GrantedOrder => ({ ...order, ...grants!.get(order.orderId)! });
+    return grants && requested.map((orders) => this.placed(orders.map(grantedTo)));
+  }
+
+  /** In arrival order: one that does not fit fails alone. */
+  private commitEachByItself(batch: Asked[]): Promise<Settled<Placed>[]> {
     return this.dataSource.transaction(async (tx) => {
       const keys = batch.flatMap(({ key }) => key ?? []);
       const claims = keys.length === 0 ? new Map() : await this.idempotency.claim(tx, keys);
-      const products = await this.stock.lockForPlacement(tx, batch.flatMap(productKeys));
+      const requested = batch.map(requestedOrders);
+      const products = await this.stock.lockForPlacement(tx, requested.flat());
       const verdicts = verdictsOn(batch, products, claims);
-      const granted = batch.map((asked, index) => this.granted(asked, verdicts[index]!));
-      const settled = verdicts.map((verdict, index) => settle(verdict, granted[index]!));
+      const granted = verdicts.map((verdict, index) => grantedOrders(verdict, requested[index]!));
+      const settled = verdicts.map((verdict, index) => this.settle(verdict, granted[index]!));
       const answers = batch.flatMap(({ key }, index) =>
         key && isRemembered(verdicts[index]!) ? [{ ...key, ...answerOf(settled[index]!) }] : [],
       );
@@ -54,33 +74,57 @@ export class Batch {
     });
   }
 
-  private granted({ lines, client, checkoutId, traceparent }: Asked, verdict: Verdict): GrantedOrder[] {
-    if (verdict.kind !== 'granted') return [];
-    const { currency } = this.config;
-    return lines.map(({ orderId, productId, quantity }, line) => {
-      return { orderId, productId, quantity, client, checkoutId, traceparent, currency, ...verdict.grants[line]! };
-    });
+  private settle(verdict: Verdict, granted: GrantedOrder[]): Settled<Placed> {
+    switch (verdict.kind) {
+      case 'granted':
+        return this.placed(granted);
+      case 'refused':
+        return { error: verdict.refusal };
+      case 'remembered':
+        return replay(verdict.claim.remembered);
+      case 'repeats':
+        return { error: undefined };
+    }
+  }
+
+  private placed(granted: GrantedOrder[]): Settled<Placed> {
+    return { result: { orders: granted.map((order) => orderAsPlaced(order, this.config.currency)), replayed: false } };
   }
 }
 
-function productKeys({ lines }: Asked): { vendorId: string; productId: string }[] {
-  return lines.flatMap(({ productId }) => {
-    const parsed = parseProductId(productId);
-    return parsed ? [{ vendorId: parsed.vendorId, productId }] : [];
+/** Lines whose product id names no vendor are nobody's, and are left out. */
+function requestedOrders({ lines, client, checkoutId, traceparent }: Asked): RequestedOrder[] {
+  return lines.flatMap(({ orderId, productId, quantity }) => {
+    const vendorId = parseProductId(productId)?.vendorId;
+    return vendorId === undefined ? [] : { orderId, vendorId, productId, quantity, client, checkoutId, traceparent };
   });
 }
 
-function settle(verdict: Verdict, granted: GrantedOrder[]): Settled<Placed> {
-  switch (verdict.kind) {
-    case 'granted':
-      return { result: { orders: granted.map(orderAsPlaced), replayed: false } };
-    case 'refused':
-      return { error: verdict.refusal };
-    case 'remembered':
-      return replay(verdict.claim.remembered);
-    case 'repeats':
-      return { error: undefined };
-  }
+function grantedOrders(verdict: Verdict, requested: RequestedOrder[]): GrantedOrder[] {
+  return verdict.kind === 'granted' ? requested.map((order, line) => ({ ...order, ...verdict.grants[line]! })) : [];
+}
+
+/** As its client is answered: nothing has happened to it yet. */
+function orderAsPlaced(granted: GrantedOrder, currency: string): Order {
+  const createdAt = granted.createdAt.toISOString();
+  return {
+    orderId: granted.orderId,
+    productId: granted.productId,
+    vendorId: granted.vendorId,
+    quantity: granted.quantity,
+    unitPrice: granted.unitPrice,
+    totalPrice: timesPrice(granted.unitPrice, granted.quantity),
+    currency,
+    status: 'pending',
+    failureReason: null,
+    vendorOrderId: null,
+    checkoutId: granted.checkoutId,
+    needsAttention: false,
+    attentionReason: null,
+    cancelRequestedAt: null,
+    createdAt,
+    updatedAt: createdAt,
+  };
 }
 
 /** The answer of the earlier one with the same key in the same batch. */

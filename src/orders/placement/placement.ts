@@ -115,19 +115,42 @@ export class Placement {
    */
   private async commitPatiently(batch: Asked[]): Promise<Settled<Placed>[]> {
     const placed = new Map<Asked, Placed>();
+    let lost: unknown;
     for (let tries = 0; ; tries++) {
       try {
         if (tries > 0) await this.findPlaced(batch, placed);
         const open = batch.filter((asked) => !placed.has(asked));
         const settled = open.length === 0 ? [] : await this.batch.commit(open);
         const answers = new Map(open.map((asked, index) => [asked, settled[index]!]));
+        if (lost !== undefined) await this.doubtRefusals(answers, placed, lost);
         return batch.map((asked) => answers.get(asked) ?? { result: placed.get(asked)! });
       } catch (error) {
         const waitMs = RETRY_AFTER_MS[tries];
-        if (waitMs === undefined || !(databaseFailure(error) || isDuplicate(error, ORDER_IDS))) throw error;
+        const failure = databaseFailure(error);
+        if (waitMs === undefined || !(failure || isDuplicate(error, ORDER_IDS))) throw error;
+        if (failure === 'unavailable') lost = error;
         this.logger.warn({ err: error, requests: batch.length }, 'A batch is tried again');
         await pause(waitMs);
       }
+    }
+  }
+
+  /**
+   * A refusal after a lost try may come from stock that the lost try itself has taken, or is about to take. A key's lock
+   * tells that it is over; without a key we look once more, and then say that we do not know.
+   */
+  private async doubtRefusals(
+    answers: Map<Asked, Settled<Placed>>,
+    placed: Map<Asked, Placed>,
+    lost: unknown,
+  ): Promise<void> {
+    const refused = [...answers].filter(([{ key }, settled]) => key === undefined && 'error' in settled);
+    if (refused.length === 0) return;
+    const asked = refused.map(([each]) => each);
+    await this.findPlaced(asked, placed);
+    for (const each of asked) {
+      const found = placed.get(each);
+      answers.set(each, found ? { result: found } : { error: lost });
     }
   }
 
