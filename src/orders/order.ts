@@ -70,3 +70,17 @@ export function orderOf(found: OrderRow): Order {
     updatedAt: found.updated_at.toISOString(),
   };
 }
+
+/** As it was answered to who placed it: nothing had happened to it yet. */
+export function asPlaced(order: Order): Order {
+  return {
+    ...order,
+    status: 'pending',
+    failureReason: null,
+    vendorOrderId: null,
+    needsAttention: false,
+    attentionReason: null,
+    cancelRequestedAt: null,
+    updatedAt: order.createdAt,
+  };
+}

@@ -8,15 +8,17 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
  */
 export type Loss = 'before' | 'after' | 'in between' | 'in the statement';
 
-/**
- * What ends a transaction: COMMIT as a simple query of the PostgreSQL protocol (its letter, four bytes of length, the
- * text), or a statement that is a transaction by itself.
- */
-const COMMIT = /^Q[^]{4}COMMIT\0$|place-if-all-fit\0/;
+/** What ends a transaction: COMMIT, or a statement that is a transaction by itself. */
+const ENDS = {
+  /** A simple query of the PostgreSQL protocol: its letter, four bytes of length, the text. */
+  COMMIT: /^Q[^]{4}COMMIT\0$/,
+  statement: /place-if-all-fit\0/,
+};
 
 /** Stands between clients and their database, and loses connections at the worst moment. */
 export class CommitProxy {
   private loss: Loss | undefined;
+  private end = ENDS.COMMIT;
   private readonly sockets = new Set<Socket>();
   /** Lets the COMMIT through that a loss in between has kept back; resolves when the server has carried it out. */
   deliver: () => Promise<void> = () => Promise.resolve();
@@ -38,8 +40,9 @@ export class CommitProxy {
     return proxy;
   }
 
-  loseNextCommit(loss: Loss): void {
+  loseNextCommit(loss: Loss, end: keyof typeof ENDS): void {
     this.loss = loss;
+    this.end = ENDS[end];
   }
 
   get lost(): boolean {
@@ -64,7 +67,7 @@ export class CommitProxy {
     database.pipe(client);
     client.on('data', (sent) => {
       const { loss } = this;
-      if (loss === undefined || !COMMIT.test(sent.toString('latin1'))) return void database.write(sent);
+      if (loss === undefined || !this.end.test(sent.toString('latin1'))) return void database.write(sent);
       this.loss = undefined;
       database.unpipe(client);
       // Once the server has hung up it has undone the transaction, or answered that it is done; nobody hears it.

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
 import { prepared, preparedAlone, type Transaction } from '../../database/sql';
 import { ORDER_PLACED, orderPlaced } from '../order.messages';
-import type { IdempotencyKey, StoredAnswer } from './idempotency.repository';
+import { createdAnswer, type StoredAnswer } from './answers';
+import type { IdempotencyKey } from './idempotency.repository';
 
 /** A line of a request, as it is asked for. */
 export interface RequestedOrder {
@@ -29,6 +31,9 @@ export type GrantedOrder = RequestedOrder & Grant;
 /** An answer that its key is to be given again. */
 export type RememberedAnswer = IdempotencyKey & StoredAnswer;
 
+/** Orders that a request with a key asks for. */
+export type KeyedRequest = IdempotencyKey & { orderIds: string[] };
+
 /** Everything that granted orders change: counters of the locked products, orders, their first events and messages. */
 const WRITES = `
   reserved AS (
@@ -52,11 +57,19 @@ const REQUESTED = `unnest($1::varchar[], $2::varchar[], $3::varchar[], $4::integ
 const REQUESTED_COLUMNS = `order_id, vendor_id, product_id, quantity, client, checkout_id, message_id, payload, traceparent`;
 
 /**
- * Locks the products of a batch in the one order and, if everything that is asked of each fits, writes it: one statement
- * and so one transaction. Read under the lock, a product's row is its newest version, whoever had it before.
+ * Claims the keys of a batch, locks its products in the one order and, if every key is new and everything that is asked
+ * of each product fits, writes it: one statement and so one transaction. Read under the lock, a product's row is its
+ * newest version, whoever had it before. A key that was answered while this statement began is not in its sight: then
+ * its unique constraint fails the whole.
  */
 const PLACE_IF_ALL_FIT = `
   WITH requested AS (SELECT * FROM ${REQUESTED}) WITH ORDINALITY AS r (${REQUESTED_COLUMNS}, place)),
+  claimed AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock(hash) AS free
+    FROM (SELECT hashtextextended(id, 0) AS hash FROM unnest($12::text[]) AS key (id) ORDER BY hash OFFSET 0) k),
+  answered AS (
+    SELECT * FROM unnest($13::varchar[], $14::varchar[], $15::varchar[], $16::bytea[], $17::jsonb[])
+      AS a (client, route, key, fingerprint, answer)),
   wanted AS (SELECT vendor_id, product_id, sum(quantity) AS quantity FROM requested GROUP BY vendor_id, product_id),
   locked AS (
     SELECT p.vendor_id, p.product_id, p.price, w.quantity <= CASE WHEN p.listed AND v.enabled THEN p.stock_quantity ELSE 0 END AS fits,
@@ -69,8 +82,14 @@ const PLACE_IF_ALL_FIT = `
            (l.stock_quantity - sum(r.quantity) OVER (PARTITION BY r.vendor_id, r.product_id ORDER BY r.place)
              + r.quantity)::integer AS available_quantity
     FROM requested r JOIN locked l USING (vendor_id, product_id)
-    WHERE (SELECT count(*) FROM wanted) = (SELECT count(*) FROM locked WHERE fits)),
-  ${WRITES}
+    WHERE NOT EXISTS (SELECT FROM claimed WHERE NOT free)
+      AND NOT EXISTS (SELECT FROM answered JOIN idempotency_keys USING (client, route, key))
+      AND (SELECT count(*) FROM wanted) = (SELECT count(*) FROM locked WHERE fits)),
+  ${WRITES},
+  remembered AS (
+    INSERT INTO idempotency_keys (client, route, key, fingerprint, status, answer, expires_at)
+    SELECT client, route, key, fingerprint, 201, answer, now() + $18::integer * interval '1 hour' FROM answered
+    WHERE EXISTS (SELECT FROM granted))
   SELECT order_id, unit_price, available_quantity, now() AS created_at FROM granted`;
 
 /** An expired answer to the same key gives way. */
@@ -93,14 +112,30 @@ const WRITE = `
 export class PlacementRepository {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** In a transaction of its own. Answers the grants by order, or undefined where not everything fits: nothing is written. */
-  async placeIfAllFit(requested: RequestedOrder[], currency: string): Promise<Map<string, Grant> | undefined> {
-    const granted = await preparedAlone<GrantedRow>(this.dataSource, 'place-if-all-fit', PLACE_IF_ALL_FIT, [
-      ...requestedValues(requested),
-      currency,
-      ORDER_PLACED,
-    ]);
-    return granted.length === 0 ? undefined : new Map(granted.map((found) => [found.order_id, grantOf(found)]));
+  /**
+   * In a transaction of its own. Answers the grants by order, or undefined where not everything fits or some key is not
+   * new: then nothing is written.
+   */
+  async placeIfAllFit(
+    requested: RequestedOrder[],
+    keyed: KeyedRequest[],
+    { currency, idempotencyTtlHours }: PlacementRules,
+  ): Promise<Map<string, Grant> | undefined> {
+    try {
+      const granted = await preparedAlone<GrantedRow>(this.dataSource, 'place-if-all-fit', PLACE_IF_ALL_FIT, [
+        ...requestedValues(requested),
+        currency,
+        ORDER_PLACED,
+        keyed.map(({ id }) => id),
+        ...keyValues(keyed),
+        keyed.map(({ orderIds }) => JSON.stringify(createdAnswer(orderIds).answer)),
+        idempotencyTtlHours,
+      ]);
+      return granted.length === 0 ? undefined : new Map(granted.map((found) => [found.order_id, grantOf(found)]));
+    } catch (error) {
+      if (isDuplicate(error, 'idempotency_keys_pkey')) return undefined;
+      throw error;
+    }
   }
 
   /** Keys are claimed and products locked before. */
@@ -108,7 +143,7 @@ export class PlacementRepository {
     tx: Transaction,
     granted: GrantedOrder[],
     answers: RememberedAnswer[],
-    { currency, idempotencyTtlHours }: { currency: string; idempotencyTtlHours: number },
+    { currency, idempotencyTtlHours }: PlacementRules,
   ): Promise<void> {
     if (granted.length === 0 && answers.length === 0) return;
     await prepared(tx, 'write-placement', WRITE, [
@@ -117,15 +152,17 @@ export class PlacementRepository {
       ORDER_PLACED,
       granted.map(({ unitPrice }) => unitPrice),
       granted.map(({ availableQuantity }) => availableQuantity),
-      answers.map(({ client }) => client),
-      answers.map(({ route }) => route),
-      answers.map(({ key }) => key),
-      answers.map(({ fingerprint }) => fingerprint),
+      ...keyValues(answers),
       answers.map(({ status }) => status),
       answers.map(({ answer }) => JSON.stringify(answer)),
       idempotencyTtlHours,
     ]);
   }
+}
+
+interface PlacementRules {
+  currency: string;
+  idempotencyTtlHours: number;
 }
 
 interface GrantedRow {
@@ -150,5 +187,14 @@ function requestedValues(requested: RequestedOrder[]): unknown[] {
     requested.map(() => newId()),
     requested.map(({ orderId, vendorId }) => JSON.stringify(orderPlaced(orderId, vendorId).payload)),
     requested.map(({ traceparent }) => traceparent),
+  ];
+}
+
+function keyValues(keys: IdempotencyKey[]): unknown[] {
+  return [
+    keys.map(({ client }) => client),
+    keys.map(({ route }) => route),
+    keys.map(({ key }) => key),
+    keys.map(({ fingerprint }) => fingerprint),
   ];
 }

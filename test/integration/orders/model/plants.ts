@@ -101,7 +101,9 @@ export const lockingOrderBeforeProduct: Plant = ({ app }) => {
 };
 
 /** One after the other has the claims and gives them back, before either writes anything under them. */
-export const claimingKeysInAnotherTransaction: Plant = ({ app }) => {
+export const claimingKeysInAnotherTransaction: Plant = (stage) => {
+  decidingEachByItself(stage);
+  const { app } = stage;
   const meet = meeting();
   const idempotency = app.context.get(IdempotencyRepository);
   const claim = idempotency.claim.bind(idempotency);
