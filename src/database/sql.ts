@@ -1,5 +1,5 @@
 import type { ClientBase, QueryResultRow } from 'pg';
-import type { EntityManager } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 
 /** An open transaction, passed by hand to whoever writes in it; never ambient. */
 export type Transaction = EntityManager;
@@ -31,4 +31,19 @@ export async function row<Row>(on: Connection, statement: string, values: unknow
 export async function prepared<Row>(tx: Transaction, name: string, text: string, values: unknown[]): Promise<Row[]> {
   const client = (await tx.queryRunner!.connect()) as ClientBase;
   return (await client.query<QueryResultRow>({ name, text, values })).rows as Row[];
+}
+
+/** `prepared`, as a transaction of its own. */
+export async function preparedAlone<Row>(
+  on: DataSource,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  const runner = on.createQueryRunner();
+  try {
+    return await prepared<Row>(runner.manager, name, text, values);
+  } finally {
+    await runner.release();
+  }
 }

@@ -47,9 +47,9 @@ export class OrderQueries {
   }
 
   /** Those of the ids that exist. */
-  async findMany(orderIds: string[]): Promise<Order[]> {
+  async findMany(orderIds: string[], on: Connection = this.dataSource.manager): Promise<Order[]> {
     const statement = `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = ANY($1)`;
-    return (await rows<OrderRow>(this.dataSource.manager, statement, [orderIds])).map(orderOf);
+    return (await rows<OrderRow>(on, statement, [orderIds])).map(orderOf);
   }
 
   /** A checkout's orders, as its lines were. Throws `CheckoutNotFound`. */

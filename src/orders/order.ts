@@ -1,4 +1,3 @@
-import { timesPrice } from './money';
 import type { FailureReason, HoldState, OrderStatus } from './order-status';
 
 /** Units of a product an order may ask for. */
@@ -25,21 +24,6 @@ export interface Order {
   cancelRequestedAt: string | null;
   createdAt: string;
   updatedAt: string;
-}
-
-/** An order as it is granted. */
-export interface NewOrder {
-  orderId: string;
-  vendorId: string;
-  productId: string;
-  quantity: number;
-  unitPrice: string;
-  currency: string;
-  /** What could be sold when it was granted. */
-  availableQuantity: number;
-  client: string;
-  checkoutId: string | null;
-  createdAt: Date;
 }
 
 export interface OrderRow {
@@ -87,24 +71,16 @@ export function orderOf(found: OrderRow): Order {
   };
 }
 
-/** The order as it is answered to who placed it. */
-export function orderAsPlaced({ createdAt, ...granted }: NewOrder): Order {
+/** As it was answered to who placed it: nothing had happened to it yet. */
+export function asPlaced(order: Order): Order {
   return {
-    orderId: granted.orderId,
-    productId: granted.productId,
-    vendorId: granted.vendorId,
-    quantity: granted.quantity,
-    unitPrice: granted.unitPrice,
-    totalPrice: timesPrice(granted.unitPrice, granted.quantity),
-    currency: granted.currency,
+    ...order,
     status: 'pending',
     failureReason: null,
     vendorOrderId: null,
-    checkoutId: granted.checkoutId,
     needsAttention: false,
     attentionReason: null,
     cancelRequestedAt: null,
-    createdAt: createdAt.toISOString(),
-    updatedAt: createdAt.toISOString(),
+    updatedAt: order.createdAt,
   };
 }

@@ -2,20 +2,26 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
- * When a connection is lost at its COMMIT: before it reaches the server, after the server has carried it out, or in
- * between: the client knows of the loss at once, and the server gets the COMMIT when the test lets it.
+ * When a connection is lost at its COMMIT: before it reaches the server, after the server has carried it out, in between
+ * (the client knows of the loss at once, and the server gets the COMMIT when the test lets it), or in the statement (the
+ * server has it in hand already).
  */
-export type Loss = 'before' | 'after' | 'in between';
+export type Loss = 'before' | 'after' | 'in between' | 'in the statement';
 
-/** COMMIT as a simple query of the PostgreSQL protocol: its letter, four bytes of length, the text. */
-const COMMIT = /^Q[^]{4}COMMIT\0$/;
+/** What ends a transaction: COMMIT, or a statement that is a transaction by itself. */
+const ENDS = {
+  /** A simple query of the PostgreSQL protocol: its letter, four bytes of length, the text. */
+  COMMIT: /^Q[^]{4}COMMIT\0$/,
+  statement: /place-if-all-fit\0/,
+};
 
 /** Stands between clients and their database, and loses connections at the worst moment. */
 export class CommitProxy {
   private loss: Loss | undefined;
+  private end = ENDS.COMMIT;
   private readonly sockets = new Set<Socket>();
-  /** Lets the COMMIT through that a loss in between has kept back. */
-  deliver: () => void = () => undefined;
+  /** Lets the COMMIT through that a loss in between has kept back; resolves when the server has carried it out. */
+  deliver: () => Promise<void> = () => Promise.resolve();
 
   private constructor(
     private readonly server: Server,
@@ -34,8 +40,13 @@ export class CommitProxy {
     return proxy;
   }
 
-  loseNextCommit(loss: Loss): void {
+  loseNextCommit(loss: Loss, end: keyof typeof ENDS): void {
     this.loss = loss;
+    this.end = ENDS[end];
+  }
+
+  get lost(): boolean {
+    return this.loss === undefined;
   }
 
   async close(): Promise<void> {
@@ -56,7 +67,7 @@ export class CommitProxy {
     database.pipe(client);
     client.on('data', (sent) => {
       const { loss } = this;
-      if (loss === undefined || !COMMIT.test(sent.toString('latin1'))) return void database.write(sent);
+      if (loss === undefined || !this.end.test(sent.toString('latin1'))) return void database.write(sent);
       this.loss = undefined;
       database.unpipe(client);
       // Once the server has hung up it has undone the transaction, or answered that it is done; nobody hears it.
@@ -67,7 +78,12 @@ export class CommitProxy {
           .resume()
           .write(sent);
       client.off('close', end).destroy();
-      this.deliver = () => database.resume().end(sent);
+      if (loss === 'in the statement') return void database.resume().write(sent);
+      this.deliver = async () => {
+        const done = once(database, 'close');
+        database.resume().end(sent);
+        await done;
+      };
     });
   }
 }

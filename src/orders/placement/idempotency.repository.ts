@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { prepared, rows, type Transaction } from '../../database/sql';
+import type { StoredAnswer } from './answers';
 
 /** A key as its client sent it, within the client and route it belongs to. */
 export interface IdempotencyKey {
@@ -13,12 +14,6 @@ export interface IdempotencyKey {
   fingerprint: Buffer;
 }
 
-/** The first answer, kept to be given again. */
-export interface StoredAnswer {
-  status: number;
-  answer: unknown;
-}
-
 /** What an attempt to claim a key found. */
 export interface KeyClaim {
   /** Whether the key is ours until the transaction ends. */
@@ -27,7 +22,7 @@ export interface KeyClaim {
 }
 
 export function idempotencyKey(client: string, route: string, key: string, body: object): IdempotencyKey {
-  const fingerprint = createHash('sha256').update(JSON.stringify(body)).digest();
+  const fingerprint = hash('sha256', JSON.stringify(body), 'buffer');
   return { id: JSON.stringify([client, route, key]), client, route, key, fingerprint };
 }
 

@@ -4,9 +4,11 @@ import { databaseFailure, isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
 import { Outbox } from '../../messaging/outbox';
 import { ValidationFailed } from '../../http/refusal';
-import { type Order, QUANTITY_MAX } from '../order';
+import { asPlaced, type Order, QUANTITY_MAX } from '../order';
 import { OrderQueries } from '../order-queries';
-import { Batch, type Placed } from './batch';
+import type { Placed } from './answers';
+import { IdempotencyInProgress, IdempotencyKeyReused, InsufficientStock } from '../orders.errors';
+import { Batch } from './batch';
 import { idempotencyKey } from './idempotency.repository';
 import { Lane, type Settled } from './lane';
 import type { Asked, AskedLine } from './verdict';
@@ -115,19 +117,42 @@ export class Placement {
    */
   private async commitPatiently(batch: Asked[]): Promise<Settled<Placed>[]> {
     const placed = new Map<Asked, Placed>();
+    let lost: unknown;
     for (let tries = 0; ; tries++) {
       try {
         if (tries > 0) await this.findPlaced(batch, placed);
         const open = batch.filter((asked) => !placed.has(asked));
         const settled = open.length === 0 ? [] : await this.batch.commit(open);
         const answers = new Map(open.map((asked, index) => [asked, settled[index]!]));
+        if (lost !== undefined) await this.doubtRefusals(answers, placed, lost);
         return batch.map((asked) => answers.get(asked) ?? { result: placed.get(asked)! });
       } catch (error) {
         const waitMs = RETRY_AFTER_MS[tries];
-        if (waitMs === undefined || !(databaseFailure(error) || isDuplicate(error, ORDER_IDS))) throw error;
+        const failure = databaseFailure(error);
+        if (waitMs === undefined || !(failure || isDuplicate(error, ORDER_IDS))) throw error;
+        if (failure === 'unavailable') lost = error;
         this.logger.warn({ err: error, requests: batch.length }, 'A batch is tried again');
         await pause(waitMs);
       }
+    }
+  }
+
+  /**
+   * A refusal after a lost try may come from stock that the lost try itself has taken, or is about to take. Its key, once
+   * answered, keeps the lost try from that; otherwise we look once more, and then say that we do not know.
+   */
+  private async doubtRefusals(
+    answers: Map<Asked, Settled<Placed>>,
+    placed: Map<Asked, Placed>,
+    lost: unknown,
+  ): Promise<void> {
+    const refused = [...answers].filter(([asked, settled]) => 'error' in settled && !isFinal(asked, settled.error));
+    if (refused.length === 0) return;
+    const asked = refused.map(([each]) => each);
+    await this.findPlaced(asked, placed);
+    for (const each of asked) {
+      const found = placed.get(each);
+      answers.set(each, found ? { result: found } : { error: lost });
     }
   }
 
@@ -137,9 +162,15 @@ export class Placement {
     const found = new Map((await this.queries.findMany(ids)).map((order) => [order.orderId, order]));
     for (const asked of batch) {
       const orders = asked.lines.flatMap(({ orderId }) => found.get(orderId) ?? []);
-      if (orders.length > 0) placed.set(asked, { orders, replayed: false });
+      if (orders.length > 0) placed.set(asked, { orders: orders.map(asPlaced), replayed: false });
     }
   }
+}
+
+/** What is kept for a key, or says that the lost try still has it, holds whatever becomes of that. */
+function isFinal({ key }: Asked, error: unknown): boolean {
+  const kinds = [InsufficientStock, IdempotencyInProgress, IdempotencyKeyReused];
+  return key !== undefined && kinds.some((kind) => error instanceof kind);
 }
 
 /** One line for each product, in the order of their first mention. */

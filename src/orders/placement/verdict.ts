@@ -5,6 +5,7 @@ import type { LockedProduct } from '../../stock/stock.repository';
 import { VendorDisabled } from '../../vendors/vendors.errors';
 import { IdempotencyInProgress, IdempotencyKeyReused, InsufficientStock } from '../orders.errors';
 import type { IdempotencyKey, KeyClaim } from './idempotency.repository';
+import type { Grant } from './placement.repository';
 
 /** One product of a purchase, to become one order. */
 export interface AskedLine {
@@ -24,14 +25,6 @@ export interface Asked {
   client: string;
   traceparent: string | null;
   key?: IdempotencyKey;
-}
-
-/** What a granted line was granted with. */
-export interface Grant {
-  vendorId: string;
-  unitPrice: string;
-  availableQuantity: number;
-  createdAt: Date;
 }
 
 /**
@@ -95,9 +88,8 @@ function verdictOfStock(
   const grants = lines.map(({ productId, quantity }): Grant => {
     const availableQuantity = left.get(productId)!;
     left.set(productId, availableQuantity - quantity);
-    const { vendorId } = parseProductId(productId)!;
     const { price: unitPrice, at: createdAt } = products.get(productId)!;
-    return { vendorId, unitPrice, availableQuantity, createdAt };
+    return { unitPrice, availableQuantity, createdAt };
   });
   return { kind: 'granted', grants };
 }

@@ -2,6 +2,7 @@ import type { Order } from '../../../src/orders/order';
 import { Placement } from '../../../src/orders/placement/placement';
 import { createApp, type TestApp } from '../../support/app';
 import { CommitProxy, type Loss } from '../../support/commit-proxy';
+import { lockWaits } from '../../support/lock-waits';
 import { ScriptedVendor } from '../../support/scripted-vendor';
 import { at } from '../../support/time';
 import { waitFor } from '../../support/wait';
@@ -61,42 +62,80 @@ describe('a connection that is lost at the COMMIT', () => {
     ['all of them in one batch', [order(), checkout(), order()], [order('key'), checkout('key'), order('other')], 8],
   ];
 
-  describe.each(losses)('%s', (_when, loss) => {
-    it.each(asked)('leaves %s exactly once, and everyone answered', async (_, unkeyed, keyed, orders) => {
-      proxy.loseNextCommit(loss);
-      const answering = Promise.allSettled([...unkeyed, ...keyed].map((place) => place()));
-      if (loss === 'in between') {
-        await waitFor(retryWaits, { withinMs: 5000, what: 'the second try to wait for the first' });
-        proxy.deliver();
-      }
-      const answers = await answering;
-      const placed = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.orders : []));
-      const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason.code] : []));
-      // Whose key the first try still has is told to come again.
-      expect(refused).toEqual(loss === 'in between' && unkeyed.length === 0 ? ['IDEMPOTENCY_IN_PROGRESS'] : []);
+  /** Whatever does not fit makes the batch decide order by order, under locks that it holds until its COMMIT. */
+  const misfit: Placing = () =>
+    placement.checkOut(
+      ['acme:A', 'acme:X'].map((productId) => ({ productId, quantity: 1 })),
+      { client: 'shop' },
+    );
+  const companies: [string, Placing[]][] = [
+    ['and all fits', []],
+    ['and something does not fit', [misfit]],
+  ];
 
-      const repeated = await Promise.all(keyed.map((place) => place()));
-      expect(repeated.map(({ replayed }) => replayed)).toEqual(keyed.map(() => true));
-      const told = [...placed, ...repeated.flatMap((again) => again.orders)].map(({ orderId }) => orderId);
-      const orderIds = [...new Set(told)].toSorted();
-      expect(orderIds).toHaveLength(orders);
-      expect(await written()).toEqual({
-        orders: orderIds,
-        events: orderIds,
-        messages: orderIds,
-        keys: keyed.length,
-        reserved: orders,
+  describe.each(losses)('%s', (_when, loss) => {
+    describe.each(companies)('%s,', (_what, others) => {
+      it.each(asked)('leaves %s exactly once, and everyone answered', async (_, unkeyed, keyed, orders) => {
+        proxy.loseNextCommit(loss, others.length === 0 ? 'statement' : 'COMMIT');
+        const refusing = Promise.allSettled(others.map((place) => place()));
+        const answering = Promise.allSettled([...unkeyed, ...keyed].map((place) => place()));
+        const locked = loss === 'in between' && others.length > 0;
+        if (loss === 'in between') {
+          // A statement that is a transaction by itself has locked nothing yet: the second try passes it.
+          const waits = async (): Promise<boolean> => (await lockWaits(app.dataSource)) === 1;
+          if (locked) await waitFor(waits, { withinMs: 5000, what: 'the second try to wait' });
+          else await answering;
+          await proxy.deliver();
+        }
+        const answers = await answering;
+        await refusing;
+        const placed = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.orders : []));
+        const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason.code] : []));
+        // Whose key the first try still has is told to come again.
+        expect(refused).toEqual(locked && unkeyed.length === 0 ? ['IDEMPOTENCY_IN_PROGRESS'] : []);
+
+        const repeated = await Promise.all(keyed.map((place) => place()));
+        expect(repeated.map(({ replayed }) => replayed)).toEqual(keyed.map(() => true));
+        const told = [...placed, ...repeated.flatMap((again) => again.orders)].map(({ orderId }) => orderId);
+        const orderIds = [...new Set(told)].toSorted();
+        expect(orderIds).toHaveLength(orders);
+        expect(await written()).toEqual({
+          orders: orderIds,
+          events: orderIds,
+          messages: orderIds,
+          keys: keyed.length,
+          reserved: orders,
+        });
       });
     });
   });
 
-  async function retryWaits(): Promise<boolean> {
-    const [{ waiting }] = await app.dataSource.query(
-      `SELECT count(*)::integer AS waiting FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    return waiting > 0;
-  }
+  it('never says that what its own lost try has taken is sold out', async () => {
+    const other = app.dataSource.createQueryRunner();
+    await other.startTransaction();
+    await other.query(`SELECT FROM products WHERE product_id = 'acme:A' FOR NO KEY UPDATE`);
+    proxy.loseNextCommit('in the statement', 'statement');
+    const answering = placement.place({ productId: 'acme:A', quantity: 100 }, { client: 'shop' });
+    await waitFor(async () => (await lockWaits(app.dataSource)) === 2, {
+      withinMs: 5000,
+      what: 'the second try to wait behind the first',
+    });
+    await other.rollbackTransaction();
+    await other.release();
+    const { order: placed } = await answering;
+    expect(await written()).toMatchObject({ orders: [placed.orderId], reserved: 100 });
+  });
+
+  it('says that it does not know, where a lost try may still take what it refuses', async () => {
+    proxy.loseNextCommit('in between', 'statement');
+    const answering = placement.place({ productId: 'acme:A', quantity: 60 }, { client: 'shop' });
+    await waitFor(() => proxy.lost, { withinMs: 5000, what: 'the loss' });
+    await app.dataSource.query(`UPDATE products SET reserved_quantity = 50 WHERE product_id = 'acme:A'`);
+    await expect(answering).rejects.not.toMatchObject({ code: 'INSUFFICIENT_STOCK' });
+    await app.dataSource.query(`UPDATE products SET reserved_quantity = 0 WHERE product_id = 'acme:A'`);
+    await proxy.deliver();
+    expect(await written()).toMatchObject({ orders: [expect.any(String)], reserved: 60 });
+  });
 
   async function written(): Promise<unknown> {
     const [found] = await app.dataSource.query(

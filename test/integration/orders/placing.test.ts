@@ -1,9 +1,13 @@
 import { Placement } from '../../../src/orders/placement/placement';
 import { Batch } from '../../../src/orders/placement/batch';
+import { OrderQueries } from '../../../src/orders/order-queries';
+import { Outbox } from '../../../src/messaging/outbox';
 import { KeyExpiry } from '../../../src/orders/placement/key-expiry';
 import { createApp, type TestApp } from '../../support/app';
 import { ScriptedVendor } from '../../support/scripted-vendor';
+import { lockWaits } from '../../support/lock-waits';
 import { at } from '../../support/time';
+import { waitFor } from '../../support/wait';
 
 describe('placing an order', () => {
   let app: TestApp;
@@ -73,6 +77,23 @@ describe('placing an order', () => {
     const sum = granted.reduce((total, quantity) => total + quantity, 0);
     expect(sum).toBe(10);
     expect(await counts()).toMatchObject({ orders: granted.length, outbox: granted.length, reserved: 10 });
+  });
+
+  it('decides on the newest stock, though it waited for the row with an older one in sight', async () => {
+    const holder = app.dataSource.createQueryRunner();
+    await holder.startTransaction();
+    await holder.query(`SELECT FROM products WHERE product_id = 'acme:A' FOR NO KEY UPDATE`);
+    const lines = [6, 6].map((quantity) => ({ productId: 'acme:A', quantity }));
+    const processes = [
+      placement,
+      new Placement(app.context.get(Batch), app.context.get(OrderQueries), app.context.get(Outbox)),
+    ];
+    const answers = Promise.allSettled(lines.map((line, index) => processes[index]!.place(line, { client: 'shop' })));
+    await waitFor(async () => (await lockWaits(app.dataSource)) === 2, { withinMs: 5000, what: 'both to wait' });
+    await holder.rollbackTransaction();
+    await holder.release();
+    expect((await answers).map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(await counts()).toMatchObject({ orders: 1, reserved: 6 });
   });
 
   it('answers the first answer again to the same key and body', async () => {

@@ -5,6 +5,7 @@ import { Outcome } from '../../../../src/orders/fulfilment/outcome';
 import { OrderRepository } from '../../../../src/orders/order.repository';
 import { Batch } from '../../../../src/orders/placement/batch';
 import { IdempotencyRepository } from '../../../../src/orders/placement/idempotency.repository';
+import { PlacementRepository } from '../../../../src/orders/placement/placement.repository';
 import { type ProductKey, StockRepository } from '../../../../src/stock/stock.repository';
 import { RestAdapter } from '../../../../src/vendors/adapters/rest/rest-adapter';
 import { SlotRepository } from '../../../../src/vendors/slot.repository';
@@ -36,7 +37,14 @@ async function read(tx: Transaction, { vendorId, productId }: ProductKey, lock: 
   return [productId, { price, sellableQuantity, vendorEnabled: true, at }] as const;
 }
 
-export const sellingOneMoreThanIsLeft: Plant = ({ app }) => {
+/** Batches are decided order by order, where the plants stand. */
+function decidingEachByItself({ app }: Stage): void {
+  jest.spyOn(app.context.get(PlacementRepository), 'placeIfAllFit').mockResolvedValue(undefined);
+}
+
+export const sellingOneMoreThanIsLeft: Plant = (stage) => {
+  decidingEachByItself(stage);
+  const { app } = stage;
   const stock = app.context.get(StockRepository);
   const lock = stock.lockForPlacement.bind(stock);
   jest.spyOn(stock, 'lockForPlacement').mockImplementation(async (tx, keys) => {
@@ -47,7 +55,9 @@ export const sellingOneMoreThanIsLeft: Plant = ({ app }) => {
 };
 
 /** Two read what is left before either has written. */
-export const readingStockWithoutLock: Plant = ({ app }) => {
+export const readingStockWithoutLock: Plant = (stage) => {
+  decidingEachByItself(stage);
+  const { app } = stage;
   const meet = meeting();
   jest.spyOn(app.context.get(StockRepository), 'lockForPlacement').mockImplementation(async (tx, keys) => {
     const products = new Map(await Promise.all(keys.map((key) => read(tx, key, ''))));
@@ -57,7 +67,9 @@ export const readingStockWithoutLock: Plant = ({ app }) => {
 };
 
 /** Two have locked their first product before either locks its second. */
-export const lockingInRequestOrder: Plant = ({ app }) => {
+export const lockingInRequestOrder: Plant = (stage) => {
+  decidingEachByItself(stage);
+  const { app } = stage;
   const meet = meeting();
   jest
     .spyOn(app.context.get(StockRepository), 'lockForPlacement')
@@ -89,7 +101,9 @@ export const lockingOrderBeforeProduct: Plant = ({ app }) => {
 };
 
 /** One after the other has the claims and gives them back, before either writes anything under them. */
-export const claimingKeysInAnotherTransaction: Plant = ({ app }) => {
+export const claimingKeysInAnotherTransaction: Plant = (stage) => {
+  decidingEachByItself(stage);
+  const { app } = stage;
   const meet = meeting();
   const idempotency = app.context.get(IdempotencyRepository);
   const claim = idempotency.claim.bind(idempotency);
