@@ -99,6 +99,7 @@ describe('the simulator', () => {
     ['its id does not match', { vendorId: 'Left Shop' }],
     ['its name is not', { name: '' }],
     ['its token is empty', { token: '' }],
+    ['its dialect is none of', { dialect: 'soap' as 'rest' }],
     ['is there twice', { catalogue: [...items(1), ...items(1)] }],
     ['the price is not a decimal string', { catalogue: [{ sku: 'A', name: 'A', quantity: 1, price: '1' }] }],
     ['the quantity is not a whole number', { catalogue: [{ sku: 'A', name: 'A', quantity: -1, price: '1.00' }] }],
