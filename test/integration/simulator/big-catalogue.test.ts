@@ -69,7 +69,7 @@ describe('a generated catalogue', () => {
           ? text
               .split('\n')
               .slice(1, -2)
-              .map((line) => JSON.parse(line) as Reply['body'])
+              .map((line) => JSON.parse(line))
           : (JSON.parse(text).items as Reply['body'][]);
       return new Map(
         rows.map((row) => [row.sku ?? row.item_number ?? row.id, row.quantity ?? row.on_hand ?? row.available]),

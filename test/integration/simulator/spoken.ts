@@ -12,13 +12,13 @@ interface Spoken {
   readonly stockPath: string;
   readonly ordersPath: string;
   readonly acceptedStatus: number;
-  orderBody(reference: string, sku: string, quantity: number): Record<string, unknown>;
+  orderBody: (reference: string, sku: string, quantity: number) => Record<string, unknown>;
   /** The state a look-up tells, in the words of the ledger. */
-  stateIn(body: Reply['body']): string;
+  stateIn: (body: Reply['body']) => string;
   /** Why something was refused, in the words of the ledger. */
-  reasonIn(body: Reply['body']): string;
-  credentials(token: string): Record<string, string>;
-  listing(shop: SimulatedShop): Promise<SpokenListing>;
+  reasonIn: (body: Reply['body']) => string;
+  credentials: (token: string) => Record<string, string>;
+  listing: (shop: SimulatedShop) => Promise<SpokenListing>;
 }
 
 const REASONS: Record<string, string> = {
@@ -39,10 +39,11 @@ const SPOKEN: Record<DialectName, Spoken> = {
     credentials: (token) => ({ authorization: `Bearer ${token}` }),
     listing: async (shop) => {
       let body = (await shop.stock('?limit=10')).body;
-      const { asOf, items } = body;
+      const { asOf } = body;
+      const items = body.items as Item[];
       while (body.nextCursor) {
         body = (await shop.stock(`?limit=10&cursor=${body.nextCursor}`)).body;
-        items.push(...body.items);
+        items.push(...(body.items as Item[]));
       }
       return { asOf, items };
     },
@@ -136,7 +137,7 @@ export class SpokenShop {
   }
 }
 
-export function wholesaleItem({ item_number, description, on_hand, price_cents }: Reply['body']): Item {
+function wholesaleItem({ item_number, description, on_hand, price_cents }: Reply['body']): Item {
   return { sku: item_number, name: description, quantity: on_hand, price: (price_cents / 100).toFixed(2) };
 }
 
@@ -150,5 +151,9 @@ export function linesOf(file: unknown): Reply['body'][] {
   return file
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Reply['body']);
+    .map((line) => JSON.parse(line));
+}
+
+export function wholesaleItems({ items }: Reply['body']): Item[] {
+  return (items as Reply['body'][]).map(wholesaleItem);
 }

@@ -1,5 +1,5 @@
 import { items, type Reply, SimulatedShop } from './simulated-shop';
-import { SpokenShop, wholesaleItem } from './spoken';
+import { SpokenShop, wholesaleItems } from './spoken';
 
 describe('a wholesaler', () => {
   let shop: SimulatedShop;
@@ -89,7 +89,7 @@ describe('a wholesaler', () => {
       await speak.order('order-3', 'SKU-0011', 51);
       const { body } = await changes(0);
 
-      expect(body.items.map(wholesaleItem)).toEqual([
+      expect(wholesaleItems(body)).toEqual([
         { ...items(25)[2], quantity: 49 },
         { ...items(25)[9], price: '1.05' },
         items(25)[7],
@@ -105,7 +105,7 @@ describe('a wholesaler', () => {
       const second = (await changes(first.sequence, 2)).body;
       const third = (await changes(second.sequence)).body;
 
-      const skus = [first, second, third].map(({ items: rows }) => rows.map((row: Reply['body']) => row.item_number));
+      const skus = [first, second, third].map((body) => wholesaleItems(body).map(({ sku }) => sku));
       expect(skus).toEqual([['SKU-0004', 'SKU-0005'], ['SKU-0006'], []]);
       expect([first.has_more, second.has_more, third.has_more]).toEqual([true, false, false]);
       expect([first.sequence, second.sequence, third.sequence]).toEqual([3, 4, 4]);
@@ -119,7 +119,7 @@ describe('a wholesaler', () => {
       const back = (await changes(gone.sequence)).body;
 
       expect([gone.items, gone.sequence]).toEqual([[], 2]);
-      expect(back.items.map(wholesaleItem)).toEqual([expect.objectContaining({ sku: 'SKU-0001', quantity: 4 })]);
+      expect(wholesaleItems(back)).toEqual([expect.objectContaining({ sku: 'SKU-0001', quantity: 4 })]);
     });
 
     it('contains every order that was confirmed before its time', async () => {
@@ -136,7 +136,7 @@ describe('a wholesaler', () => {
       for (let round = 0, after = 0; round < 30; round++) {
         for (let more = true; more;) {
           const { body } = await changes(after, 10);
-          for (const row of body.items) known.set(row.item_number, row.on_hand);
+          for (const { sku, quantity } of wholesaleItems(body)) known.set(sku, quantity);
           [after, more] = [body.sequence, body.has_more];
           if (!more) seen.push({ asOf: body.as_of, quantities: new Map(known) });
         }
@@ -161,7 +161,7 @@ describe('a wholesaler', () => {
       await shop.start();
 
       const { body } = await changes(1);
-      expect([body.sequence, body.items.map(wholesaleItem)]).toEqual([2, [{ ...items(25)[2], quantity: 49 }]]);
+      expect([body.sequence, wholesaleItems(body)]).toEqual([2, [{ ...items(25)[2], quantity: 49 }]]);
     });
 
     it('asks for a full listing when it is to reach back too far, or to a number it never gave', async () => {
