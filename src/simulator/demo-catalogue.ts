@@ -155,11 +155,13 @@ const ASSORTMENTS: readonly Assortment[] = [
   },
 ];
 
-export const demoVendors: SimulatedVendor[] = ASSORTMENTS.map((assortment) => ({
-  vendorId: assortment.vendorId,
-  name: assortment.name,
-  catalogue: catalogueOf(assortment),
-}));
+export const demoVendors: (SimulatedVendor & { readonly catalogue: readonly CatalogueItem[] })[] = ASSORTMENTS.map(
+  (assortment) => ({
+    vendorId: assortment.vendorId,
+    name: assortment.name,
+    catalogue: catalogueOf(assortment),
+  }),
+);
 
 function catalogueOf({ vendorId, brand, products, finishes }: Assortment): CatalogueItem[] {
   return products.flatMap(([code, name, priceCents, models]) =>
