@@ -33,7 +33,9 @@ export interface ConformanceOptions {
 
 /** Holds a vendor's API to everything Holdfast relies on, one verdict after another. */
 export async function* checkVendor({ buy, ...options }: ConformanceOptions): AsyncIterable<Verdict> {
-  const desk = new Desk({ ...options, stock: STOCK_DIALECTS[options.vendor.kind]! });
+  const stock = STOCK_DIALECTS[options.vendor.kind];
+  if (!stock) throw new Error(`There are no checks for the dialect ${options.vendor.kind}`);
+  const desk = new Desk({ ...options, stock });
   for (const check of CHECKS) {
     const { name, expects, why } = check;
     const finding = check.buys && !buy ? notTried('it buys, and that was not allowed') : await check.run(desk);

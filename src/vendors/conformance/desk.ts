@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PollPatience } from '../poll-patience';
 import type { Vendor } from '../vendor';
-import type { Accepted, LookUpAnswer, PurchaseAnswer, VendorAdapter } from '../vendor-adapter';
+import type { Accepted, CancelAnswer, LookUpAnswer, PurchaseAnswer, VendorAdapter } from '../vendor-adapter';
 import type { AnswerHead, VendorRequest } from '../vendor-http';
 import type { Exchange, RecordedHttp } from './recorded-http';
 import { Breach, type StockCalls, type StockDialect } from './stock-dialect';
@@ -88,7 +88,7 @@ export class Desk implements StockCalls {
     for (let limits = 0; ; limits++) {
       answer = await adapter.purchase(vendor, { reference, sku, quantity: 1 });
       if (answer.outcome !== 'unknown' || !answer.rateLimited || limits === RATE_LIMITS_MAX) break;
-      await pause(answer.retryAfterMs ?? LOOK_AGAIN_MS, undefined, { signal: this.checked.signal });
+      await this.wait(answer.retryAfterMs ?? LOOK_AGAIN_MS);
     }
     // Only a dialect that queues answers with 202.
     const queued = answer.outcome === 'unknown' && this.last.answer?.status === 202;
@@ -110,11 +110,15 @@ export class Desk implements StockCalls {
     for (;;) {
       const answer = await this.lookUp(reference);
       if (satisfies(answer) || performance.now() > until) return answer;
-      await pause(LOOK_AGAIN_MS, undefined, { signal: this.checked.signal });
+      await this.wait(LOOK_AGAIN_MS);
     }
   }
 
-  cancel(reference: string) {
+  async wait(ms: number): Promise<void> {
+    await pause(ms, undefined, { signal: this.checked.signal });
+  }
+
+  cancel(reference: string): Promise<CancelAnswer> {
     return this.checked.adapter.cancel(this.checked.vendor, reference);
   }
 

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { type Check, failed, type Finding, notTried, passed } from './check';
 import { type Desk, PAGE_ROWS, type PlacedOrder } from './desk';
 import type { Exchange } from './recorded-http';
@@ -156,7 +155,7 @@ async function listingAfter(desk: Desk, at: Date): Promise<StockWalk | undefined
     const listing = await desk.listingNow();
     if (!listing.whole || !listing.asOf) return undefined;
     if (listing.asOf > at) return listing;
-    await pause(LATER_LISTING_EVERY_MS);
+    await desk.wait(LATER_LISTING_EVERY_MS);
   }
   return undefined;
 }

@@ -73,6 +73,23 @@ describe.each(KINDS)('the checks of a healthy %s vendor', (kind) => {
   });
 });
 
+describe('the checks of a vendor', () => {
+  beforeEach(() => open('rest'));
+
+  it.each(['stock', 'order'])('bear with its rate limit on %s', async (operation) => {
+    await healthy.faults({ tooManyRequests: { operation, count: 2, retryAfterSeconds: 1 } });
+    const found = await verdicts();
+    expect(namesOf(found, 'failed')).toEqual([]);
+    expect(namesOf(found, 'passed')).toContain('retry-after');
+  });
+
+  it('have a planted fault each', () => {
+    expect([...new Set(FAULTS.map(({ found }) => found))].toSorted()).toEqual(
+      CHECKS.map(({ name }) => name).toSorted(),
+    );
+  });
+});
+
 describe.each(FAULTS)('a $kind vendor with $fault', ({ kind, tamper, found: expected }) => {
   it(`is told so by ${expected}`, async () => {
     await open(kind);

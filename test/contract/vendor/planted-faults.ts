@@ -121,6 +121,7 @@ export const FAULTS: PlantedFault[] = [
     'delta-goes-on',
     () => async (call, pass) => pass({ ...call, path: call.path.replace(/&updatedSince=[^&]*/, '') }),
   ),
+  rest('a listing for people', 'stock-answers', answers(isStock, { text: '<h1>Stock</h1>' })),
   rest('a listing that is an error', 'errors-have-status', answers(isStock, { text: '{"error":"try again"}' })),
   rest('orders that are errors', 'errors-have-status', answers(isOrder, { text: '{"error":"try again"}' })),
   rest('a listing elsewhere', 'no-redirects', answers(isStock, { status: 302, headers: { location: '/elsewhere' } })),
