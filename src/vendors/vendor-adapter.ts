@@ -49,7 +49,7 @@ export interface Listing {
    * no time.
    */
   asOf: Date | null;
-  /** How many rows there will be, where the vendor says so. */
+  /** How many rows there will be, where the vendor says so at the start; a catalogue that moves may turn out otherwise. */
   rowsExpected: number | null;
   /** To be read once, to its end; a million rows never stand in memory. */
   pages: AsyncIterable<ListedRow[]>;
@@ -116,5 +116,5 @@ export type LookUpAnswer =
  */
 export type CancelAnswer = { outcome: 'cancelled' } | { outcome: 'too_late' } | { outcome: 'not_found' } | Unknown;
 
-/** A call that gave nothing usable. The message says what and where, without secrets. */
+/** A poll that gave nothing usable, after what patience there is. The message says what and where, without secrets. */
 export class VendorCallFailed extends Error {}
