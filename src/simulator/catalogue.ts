@@ -3,6 +3,7 @@
  * any vendor; a vendor that breaks them on purpose is a fault, not a catalogue.
  */
 
+import { type DialectName, DIALECTS } from './dialects/dialect-name';
 import { complaintAboutSettings, type SettingValues } from './settings';
 
 /** A million SKUs is the largest listing the platform promises to keep up with. */
@@ -14,9 +15,6 @@ export const STOCK_QUANTITY_MAX = 1_000_000_000;
 export const ORDER_QUANTITY_MAX = 1_000_000;
 const SHIPS_AFTER_MS_MAX = 365 * 24 * 3_600_000;
 export const SEED_MAX = 0xffff_ffff;
-
-export const DIALECTS = ['rest', 'wholesale', 'feed'] as const;
-export type DialectName = (typeof DIALECTS)[number];
 
 export interface CatalogueItem {
   readonly sku: string;

@@ -2,8 +2,8 @@
  * How a vendor runs its business where vendors differ without anything being wrong: not faults. Switchable while it
  * runs (`PUT /_settings`); a restart takes what the vendor was started with.
  */
-import type { DialectName } from './catalogue';
 import { CHANGES_KEPT_MAX } from './change-log';
+import type { DialectName } from './dialects/dialect-name';
 
 export interface SettingValues {
   /** `feed`: the same file is served for at least this long, whatever is sold meanwhile. */

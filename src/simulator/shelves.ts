@@ -27,6 +27,8 @@ export class Shelves {
     private readonly labels: Map<number, Label>,
     /** The SKUs of rows that are not in the catalogue. Never shortened, so copies share it. */
     private readonly added: string[],
+    /** Rows that have left; whoever comes back does so in a row of its own. */
+    private readonly removed: Set<number>,
   ) {}
 
   static from(catalogue: Catalogue): Shelves {
@@ -36,13 +38,13 @@ export class Shelves {
       order.push(row);
       quantities.push(catalogue.item(row).quantity);
     }
-    return new Shelves(catalogue, order, quantities, new Map(), []);
+    return new Shelves(catalogue, order, quantities, new Map(), [], new Set());
   }
 
   /** As it is now, for good; 16 bytes a row. */
   copy(): Shelves {
-    const { catalogue, order, quantities, labels, added } = this;
-    return new Shelves(catalogue, order.slice(), quantities.slice(), new Map(labels), added);
+    const { catalogue, order, quantities, labels, added, removed } = this;
+    return new Shelves(catalogue, order.slice(), quantities.slice(), new Map(labels), added, new Set(removed));
   }
 
   /** How many products are listed. */
@@ -61,7 +63,7 @@ export class Shelves {
   }
 
   isListed(row: number): boolean {
-    return this.order[this.placeOf(this.skuOf(row))] === row;
+    return !this.removed.has(row);
   }
 
   skuOf(row: number): string {
@@ -116,6 +118,7 @@ export class Shelves {
   }
 
   remove(row: number): void {
+    this.removed.add(row);
     this.order.splice(this.placeOf(this.skuOf(row)), 1);
   }
 

@@ -49,8 +49,7 @@ export class Shop {
   /** Takes an order in, to be decided later, unless it can be refused at once. Answers how it stands. */
   async enqueue(order: QueuedOrder): Promise<{ stands: LookUp; isNew: boolean }> {
     const known = this.find(order.reference);
-    if (!known) this.takeIn(order);
-    const stands = known ?? (this.find(order.reference) as LookUp);
+    const stands = known ?? this.takeIn(order);
     await this.books.onDisk();
     return { stands, isNew: !known };
   }
@@ -113,11 +112,13 @@ export class Shop {
     return { kind: 'accepted', vendorOrderId, acceptedAt: at, repeated: false };
   }
 
-  private takeIn({ reference, sku, quantity }: QueuedOrder): void {
+  private takeIn({ reference, sku, quantity }: QueuedOrder): LookUp {
     this.refuseWhenFull();
     const code = this.books.stock.refusal(sku, quantity);
     const order = { at: this.books.timestamp(), reference, sku, quantity };
     this.books.record(code ? { type: 'refused', ...order, code } : { type: 'queued', ...order });
+    const undecided = { vendorOrderId: null, acceptedAt: null };
+    return code ? { ...undecided, status: 'refused', code } : { ...undecided, status: 'pending' };
   }
 
   private find(reference: string): LookUp | undefined {

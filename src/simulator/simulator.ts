@@ -5,9 +5,10 @@
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Books } from './books';
-import { checkVendors, type DialectName, dialectOf, type SimulatedVendor } from './catalogue';
+import { checkVendors, dialectOf, type SimulatedVendor } from './catalogue';
 import { controlRoutes } from './control-routes';
 import { demoVendors } from './demo-catalogue';
+import type { DialectName } from './dialects/dialect-name';
 import type { Manners, OpenVendor } from './dialects/exchange';
 import { feedDialect, feedManners } from './dialects/feed-dialect';
 import { restDialect, restManners } from './dialects/rest-dialect';
@@ -20,7 +21,8 @@ import { StockTraffic } from './stock-traffic';
 import { machineTime } from './vendor-clock';
 import { Waits } from './waits';
 
-export type { CatalogueItem, DialectName, GeneratedCatalogue, SimulatedVendor } from './catalogue';
+export type { CatalogueItem, GeneratedCatalogue, SimulatedVendor } from './catalogue';
+export type { DialectName } from './dialects/dialect-name';
 export { demoVendors } from './demo-catalogue';
 
 /** The longest body is one order or the settings of all faults. */

@@ -39,10 +39,10 @@ export interface Answer {
 /** What differs between dialects whatever is asked. */
 export interface Manners {
   /** The token a request carries, if it carries one. */
-  tokenIn(request: FastifyRequest): string | undefined;
+  readonly tokenIn: (request: FastifyRequest) => string | undefined;
   /** What to say to who carries none. */
   readonly asksForToken: { message: string; headers: Readonly<Record<string, string>> };
-  error(status: number, code: string, message: string): Answer;
+  readonly error: (status: number, code: string, message: string) => Answer;
 }
 
 type Work<Request extends FastifyRequest> = (request: Request, strikes: Strikes) => Promise<Answer>;
