@@ -37,7 +37,7 @@ describe('the feed adapter, by the ways of its dialect,', () => {
     expect((await counter.adapter.lookUp(counter.vendor, 'order-1')).outcome).toBe('unknown');
   });
 
-  it('reads a file of many pages, whose lines and letters are cut anywhere', async () => {
+  it('reads a file of many pages', async () => {
     const many = Array.from({ length: 4500 }, (_, index) => ({ ...PRODUCTS[1]!, sku: `Ü-${index}` }));
     counter.server.answer = feed.lists(many, AS_OF);
     const sizes: number[] = [];

@@ -125,11 +125,10 @@ export const FAULTS: PlantedFault[] = [
   rest('a listing that is an error', 'errors-have-status', answers(isStock, { text: '{"error":"try again"}' })),
   rest('orders that are errors', 'errors-have-status', answers(isOrder, { text: '{"error":"try again"}' })),
   rest('a listing elsewhere', 'no-redirects', answers(isStock, { status: 302, headers: { location: '/elsewhere' } })),
-  rest(
-    'a listing that never comes',
-    'answers-in-time',
-    () => async (call, pass) => (isStock(call) ? 'hang' : pass(call)),
-  ),
+  rest('a listing that hangs now and then', 'answers-in-time', () => {
+    let calls = 0;
+    return async (call, pass) => (++calls === 1 ? 'hang' : pass(call));
+  }),
   rest('a rate limit without Retry-After', 'retry-after', () => {
     let calls = 0;
     return async (call, pass) => (++calls === 1 ? { status: 429, headers: {}, text: '{}' } : pass(call));

@@ -39,18 +39,6 @@ describe('the rest adapter, by the ways of its dialect,', () => {
     ]);
   });
 
-  it('asks for the next page while the present one is worked on, and for no other', async () => {
-    counter.server.answer = ({ query }) => {
-      const nextCursor = String(Number(query.get('cursor') ?? 0) + 1);
-      return { status: 200, body: { asOf: AS_OF, items: PRODUCTS, nextCursor } };
-    };
-    const pages = (await counter.listing()).pages[Symbol.asyncIterator]();
-    await pages.next();
-    await pages.next();
-    await pages.return!();
-    expect(counter.server.asked.length).toBeLessThanOrEqual(3);
-  });
-
   it.each<[string, object, string]>([
     ['another asOf on the second page', { asOf: LATER, nextCursor: null }, 'asOf changed between two pages'],
     ['a cursor that repeats itself', { nextCursor: '1' }, 'nextCursor repeats itself'],
