@@ -248,12 +248,20 @@ CREATE TABLE vendors (
   sync_due_at timestamp with time zone NOT NULL DEFAULT now(),
   sync_token bigint NOT NULL DEFAULT 0,
   sync_leased_until timestamp with time zone,
+  full_sync_interval_ms integer,
+  feed_max_age_ms integer,
+  stale_stock_policy character varying(8) NOT NULL DEFAULT 'sell'::character varying,
+  stale_stock_buffer integer NOT NULL DEFAULT 0,
   CONSTRAINT vendors_pkey PRIMARY KEY (vendor_id),
   CONSTRAINT vendors_clock_margin_ms_check CHECK (clock_margin_ms >= 0),
   CONSTRAINT vendors_consistency_lag_ms_check CHECK (consistency_lag_ms >= 0),
   CONSTRAINT vendors_credential_env_check CHECK (credential_env::text ~ '^VENDOR_TOKEN_[A-Z0-9_]{1,60}$'::text),
   CONSTRAINT vendors_delivery_attempts_max_check CHECK (delivery_attempts_max > 0),
+  CONSTRAINT vendors_feed_max_age_ms_check CHECK (feed_max_age_ms >= 0),
+  CONSTRAINT vendors_full_sync_interval_ms_check CHECK (full_sync_interval_ms > 0),
   CONSTRAINT vendors_max_concurrent_orders_check CHECK (max_concurrent_orders >= 1 AND max_concurrent_orders <= 64),
+  CONSTRAINT vendors_stale_stock_buffer_check CHECK (stale_stock_buffer >= 0),
+  CONSTRAINT vendors_stale_stock_policy_check CHECK (stale_stock_policy::text = ANY (ARRAY['sell'::character varying, 'buffer'::character varying, 'block'::character varying]::text[])),
   CONSTRAINT vendors_sync_interval_ms_check CHECK (sync_interval_ms > 0),
   CONSTRAINT vendors_vendor_id_check CHECK (vendor_id::text ~ '^[a-z][a-z0-9-]{1,31}$'::text)
 );
@@ -262,3 +270,6 @@ COMMENT ON COLUMN vendors.full_as_of IS 'vendor''s clock: the last complete list
 COMMENT ON COLUMN vendors.clock_offset_ms IS 'the vendor''s usual offset to our clock; a listing far ahead of it is held';
 COMMENT ON COLUMN vendors.synced_at IS 'our clock: start of the last poll that succeeded';
 COMMENT ON COLUMN vendors.sync_token IS 'fencing token of the sync lease';
+COMMENT ON COLUMN vendors.full_sync_interval_ms IS 'null: the installation''s default';
+COMMENT ON COLUMN vendors.feed_max_age_ms IS 'how old what the vendor lists may be; null: unknown, and a hold without a vendor time never settles by itself';
+COMMENT ON COLUMN vendors.stale_stock_policy IS 'what is sold while the picture is stale: all of it, what is above stale_stock_buffer, nothing';

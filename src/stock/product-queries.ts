@@ -4,6 +4,7 @@ import { Config } from '../config/config';
 import { rows } from '../database/sql';
 import { staleSql } from '../vendors/vendor.repository';
 import { parseProductId, type Product } from './product';
+import { sellableSql } from './sellable';
 import { ProductNotFound } from './stock.errors';
 
 interface ProductRow {
@@ -34,11 +35,9 @@ export interface ProductFilter {
   limit: number;
 }
 
-/** What an order placed now could get of product `p` of vendor `v`. */
-const SELLABLE = 'CASE WHEN p.listed AND v.enabled THEN p.stock_quantity ELSE 0 END';
-
 const select = (intervalMsDefault: string): string => `
-  SELECT p.product_id, p.vendor_id, p.sku, p.name, p.price, p.stock_quantity, ${SELLABLE} AS sellable_quantity,
+  SELECT p.product_id, p.vendor_id, p.sku, p.name, p.price, p.stock_quantity,
+         ${sellableSql(staleSql(intervalMsDefault))} AS sellable_quantity,
          p.vendor_quantity, p.reserved_quantity, p.listed, p.updated_at,
          GREATEST(p.observed_at, CASE WHEN p.listed THEN v.synced_at END) AS observed_at,
          ${staleSql(intervalMsDefault)} AS stale
@@ -74,7 +73,7 @@ export class ProductQueries {
        WHERE p.listed = $2
          AND ($3::varchar IS NULL OR p.vendor_id = $3)
          AND ($4::varchar IS NULL OR p.name ILIKE $4)
-         AND ($5::boolean IS NULL OR (${SELLABLE} > 0) = $5)
+         AND ($5::boolean IS NULL OR (${sellableSql(staleSql('$1::integer'))} > 0) = $5)
          AND ($6::varchar IS NULL OR (p.vendor_id, p.product_id) > ($6, $7::varchar))
        ORDER BY p.vendor_id, p.product_id LIMIT $8`,
       [

@@ -45,7 +45,8 @@ export class ProductDto implements Product {
    */
   stockQuantity!: number;
   /**
-   * What an order placed now could get
+   * What an order placed now could get: less than `stockQuantity` while `stale`, if the vendor's `staleStock` says so;
+   * 0 when it is unlisted or its vendor disabled
    * @example 38
    */
   sellableQuantity!: number;

@@ -62,8 +62,8 @@ export class Placement {
   ) {}
 
   /**
-   * Throws `ProductNotFound`, `VendorDisabled`, `InsufficientStock`, `IdempotencyInProgress`, `IdempotencyKeyReused`,
-   * `Overloaded`, and what the database throws: then the order may or may not exist, and its key tells.
+   * Throws `ProductNotFound`, `VendorDisabled`, `StockStale`, `InsufficientStock`, `IdempotencyInProgress`,
+   * `IdempotencyKeyReused`, `Overloaded`, and what the database throws: then the order may or may not exist, and its key tells.
    */
   async place({ productId, quantity }: Line, context: PlacementContext): Promise<{ order: Order; replayed: boolean }> {
     const line = { orderId: newId(), productId, quantity, quantityFields: ['quantity'], productFields: ['productId'] };
