@@ -1,27 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config';
-import { rows } from '../database/sql';
+import { prepared, rows } from '../database/sql';
 import { staleSql } from '../vendors/vendor.repository';
 import { parseProductId, type Product } from './product';
+import { productColumns, productOf, type ProductRow } from './product-row';
 import { sellableSql } from './sellable';
-import { ProductNotFound } from './stock.errors';
-
-interface ProductRow {
-  product_id: string;
-  vendor_id: string;
-  sku: string;
-  name: string;
-  price: string;
-  stock_quantity: number;
-  sellable_quantity: number;
-  vendor_quantity: number;
-  reserved_quantity: number;
-  listed: boolean;
-  observed_at: Date;
-  stale: boolean;
-  updated_at: Date;
-}
 
 export interface ProductFilter {
   vendorId?: string;
@@ -35,13 +19,21 @@ export interface ProductFilter {
   limit: number;
 }
 
-const select = (intervalMsDefault: string): string => `
-  SELECT p.product_id, p.vendor_id, p.sku, p.name, p.price, p.stock_quantity,
-         ${sellableSql(staleSql(intervalMsDefault))} AS sellable_quantity,
-         p.vendor_quantity, p.reserved_quantity, p.listed, p.updated_at,
-         GREATEST(p.observed_at, CASE WHEN p.listed THEN v.synced_at END) AS observed_at,
-         ${staleSql(intervalMsDefault)} AS stale
-  FROM products p JOIN vendors v USING (vendor_id)`;
+/** A product, and what it becomes while nobody can say how old it is. */
+export interface ProductRead {
+  product: Product;
+  /** What could be sold of it if it were stale. */
+  sellableWhenStale: number;
+  /** Since the vendor's last successful poll began. */
+  stockAgeSeconds: number;
+}
+
+const READ = `
+  SELECT ${productColumns('$3::integer')}, ${sellableSql('true')} AS sellable_when_stale,
+         floor(extract(epoch FROM now() - COALESCE(v.synced_at, p.observed_at)))::integer AS stock_age_seconds
+  FROM unnest($1::varchar[], $2::varchar[]) AS wanted (vendor_id, product_id)
+    JOIN products p ON p.vendor_id = wanted.vendor_id AND p.product_id = wanted.product_id
+    JOIN vendors v ON v.vendor_id = p.vendor_id`;
 
 /** Reads of the catalogue. They never decide whether an order fits: placement reads under its own lock. */
 @Injectable()
@@ -51,25 +43,34 @@ export class ProductQueries {
     private readonly config: Config,
   ) {}
 
-  /** Throws `ProductNotFound`. */
-  async get(productId: string): Promise<Product> {
-    const key = parseProductId(productId);
-    const [found] = key
-      ? await rows<ProductRow>(
-          this.dataSource.manager,
-          `${select('$3::integer')} WHERE p.vendor_id = $1 AND p.product_id = $2`,
-          [key.vendorId, productId, this.config.stockSyncIntervalMs],
-        )
-      : [];
-    if (!found) throw new ProductNotFound(productId);
-    return this.productOf(found);
+  /** Those of the ids that exist, in one statement: a vendor can be read from an id, so each lookup knows its partition. */
+  async findMany(productIds: string[]): Promise<ProductRead[]> {
+    const wanted = productIds.filter((id) => parseProductId(id) !== undefined);
+    const vendorIds = wanted.map((id) => parseProductId(id)!.vendorId);
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      const found = await prepared<ProductRow & { sellable_when_stale: number; stock_age_seconds: number }>(
+        runner.manager,
+        'read-products',
+        READ,
+        [vendorIds, wanted, this.config.stockSyncIntervalMs],
+      );
+      return found.map((row) => ({
+        product: productOf(row, this.config.currency),
+        sellableWhenStale: row.sellable_when_stale,
+        stockAgeSeconds: row.stock_age_seconds,
+      }));
+    } finally {
+      await runner.release();
+    }
   }
 
   /** Products by vendor, then by id. */
   async list({ vendorId, q, inStock, listed, after, limit }: ProductFilter): Promise<Product[]> {
     const found = await rows<ProductRow>(
       this.dataSource.manager,
-      `${select('$1::integer')}
+      `SELECT ${productColumns('$1::integer')}
+       FROM products p JOIN vendors v USING (vendor_id)
        WHERE p.listed = $2
          AND ($3::varchar IS NULL OR p.vendor_id = $3)
          AND ($4::varchar IS NULL OR p.name ILIKE $4)
@@ -87,25 +88,6 @@ export class ProductQueries {
         limit,
       ],
     );
-    return found.map((product) => this.productOf(product));
-  }
-
-  private productOf(found: ProductRow): Product {
-    return {
-      productId: found.product_id,
-      vendorId: found.vendor_id,
-      sku: found.sku,
-      name: found.name,
-      price: found.price,
-      currency: this.config.currency,
-      stockQuantity: found.stock_quantity,
-      sellableQuantity: found.sellable_quantity,
-      vendorQuantity: found.vendor_quantity,
-      reservedQuantity: found.reserved_quantity,
-      listed: found.listed,
-      observedAt: found.observed_at.toISOString(),
-      stale: found.stale,
-      updatedAt: found.updated_at.toISOString(),
-    };
+    return found.map((product) => productOf(product, this.config.currency));
   }
 }

@@ -34,7 +34,10 @@ describe('stock that has not been polled for a while', () => {
   const place = (quantity: number, idempotencyKey?: string) =>
     app.context.get(Placement).place({ productId: 'acme:A', quantity }, { client: 'shop', idempotencyKey });
 
-  const product = () => app.context.get(ProductQueries).get('acme:A');
+  const product = async () => {
+    const [read] = await app.context.get(ProductQueries).findMany(['acme:A']);
+    return read!.product;
+  };
 
   it.each([
     ['just within three default intervals', null, 179, false],
