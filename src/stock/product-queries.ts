@@ -5,7 +5,8 @@ import { prepared, rows } from '../database/sql';
 import { staleSql } from '../vendors/vendor.repository';
 import { parseProductId, type Product } from './product';
 import { productColumns, productOf, type ProductRow } from './product-row';
-import { sellableSql } from './sellable';
+import { nameContainsSql } from './name-search';
+import { blockedSql, sellableSql } from './sellable';
 
 export interface ProductFilter {
   vendorId?: string;
@@ -65,29 +66,46 @@ export class ProductQueries {
     }
   }
 
-  /** Products by vendor, then by id. */
-  async list({ vendorId, q, inStock, listed, after, limit }: ProductFilter): Promise<Product[]> {
+  /**
+   * Products by vendor, then by id. Vendor by vendor, each by its own index and for no more than a page: joined the other
+   * way round, what a vendor's state rules out would be read product by product.
+   */
+  async list(filter: ProductFilter): Promise<Product[]> {
+    const { ofVendors, ofProducts, values } = conditionsOf(filter);
     const found = await rows<ProductRow>(
       this.dataSource.manager,
       `SELECT ${productColumns('$1::integer')}
-       FROM products p JOIN vendors v USING (vendor_id)
-       WHERE p.listed = $2
-         AND ($3::varchar IS NULL OR p.vendor_id = $3)
-         AND ($4::varchar IS NULL OR p.name ILIKE $4)
-         AND ($5::boolean IS NULL OR (${sellableSql(staleSql('$1::integer'))} > 0) = $5)
-         AND ($6::varchar IS NULL OR (p.vendor_id, p.product_id) > ($6, $7::varchar))
-       ORDER BY p.vendor_id, p.product_id LIMIT $8`,
-      [
-        this.config.stockSyncIntervalMs,
-        listed,
-        vendorId ?? null,
-        q === undefined ? null : `%${q.replace(/[\\%_]/g, '\\$&')}%`,
-        inStock ?? null,
-        after?.[0] ?? null,
-        after?.[1] ?? null,
-        limit,
-      ],
+       FROM vendors v CROSS JOIN LATERAL (
+         SELECT * FROM products p WHERE ${ofProducts.join(' AND ')} ORDER BY p.product_id LIMIT ${filter.limit}) p
+       ${ofVendors.length > 0 ? `WHERE ${ofVendors.join(' AND ')}` : ''}
+       ORDER BY v.vendor_id, p.product_id LIMIT ${filter.limit}`,
+      [this.config.stockSyncIntervalMs, ...values],
     );
     return found.map((product) => productOf(product, this.config.currency));
   }
+}
+
+/** Only the conditions that are asked for, so that the planner sees what each can use. Parameters from $2 on. */
+function conditionsOf({ vendorId, q, inStock, listed, after }: ProductFilter): {
+  ofVendors: string[];
+  ofProducts: string[];
+  values: unknown[];
+} {
+  const values: unknown[] = [];
+  const placeholder = (value: unknown): string => `$${values.push(value) + 1}`;
+  const stale = staleSql('$1::integer');
+  const ofVendors: string[] = [];
+  const ofProducts = ['p.vendor_id = v.vendor_id', listed ? 'p.listed' : 'NOT p.listed'];
+  if (vendorId !== undefined) ofVendors.push(`v.vendor_id = ${placeholder(vendorId)}`);
+  if (q !== undefined) ofProducts.push(nameContainsSql(placeholder(q)));
+  if (inStock !== undefined) ofProducts.push(`(${sellableSql(stale)} > 0) = ${inStock}`);
+  // Said of the vendor too: not one of a million products need be read to find that nothing of it is sold.
+  if (inStock) ofVendors.push('v.enabled', `NOT ${blockedSql(stale)}`);
+  if (after !== undefined) {
+    const [vendor, product] = [placeholder(after[0]), placeholder(after[1])];
+    ofVendors.push(`v.vendor_id >= ${vendor}`);
+    // Not a comparison of rows: beside the equality of vendors an index would begin at the vendor's first product.
+    ofProducts.push(`p.product_id > CASE WHEN v.vendor_id = ${vendor} THEN ${product}::varchar ELSE '' END`);
+  }
+  return { ofVendors, ofProducts, values };
 }
