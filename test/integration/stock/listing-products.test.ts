@@ -118,7 +118,7 @@ describe('listing one of 390,000 products', () => {
     expect(await reserve('v3')).toEqual({ updates: 20, hot: 20 });
     // What would happen otherwise.
     await app.dataSource.query('CREATE INDEX forbidden ON products (vendor_id) WHERE stock_quantity > 0');
-    expect(await reserve('v2')).toEqual({ updates: 20, hot: 0 });
+    expect((await reserve('v2')).hot).toBeLessThan(20);
     await app.dataSource.query('DROP INDEX forbidden');
   });
 
