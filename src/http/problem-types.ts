@@ -13,6 +13,7 @@ export const problemTypes = {
   API_KEY_NOT_FOUND: { status: 404, title: 'No such API key' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'The route does not take this method' },
   INSUFFICIENT_STOCK: { status: 409, title: 'Not enough stock' },
+  STOCK_STALE: { status: 409, title: 'The stock is not known well enough' },
   VENDOR_DISABLED: { status: 409, title: 'The vendor is disabled' },
   ORDER_NOT_CANCELLABLE: { status: 409, title: 'The order is decided' },
   IDEMPOTENCY_IN_PROGRESS: { status: 409, title: 'A request with this key is under way' },

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { Agents } from '../lifecycle/agents';
 import { VendorsModule } from '../vendors/vendors.module';
+import { ProductCache } from './cache/product-cache';
+import { SharedProducts } from './cache/shared-products';
 import { ProductQueries } from './product-queries';
 import { ProductsController } from './products.controller';
 import { StockRepository } from './stock.repository';
@@ -14,7 +16,7 @@ import { SyncScheduler } from './sync/sync-scheduler';
 @Module({ providers: [ProductQueries, StockRepository], exports: [ProductQueries, StockRepository] })
 export class StockModule {}
 
-@Module({ imports: [StockModule], controllers: [ProductsController] })
+@Module({ imports: [StockModule], providers: [ProductCache, SharedProducts], controllers: [ProductsController] })
 export class StockApiModule {}
 
 /** Polls the vendors. */
