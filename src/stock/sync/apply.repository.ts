@@ -7,7 +7,6 @@ import { stagingTable } from './staging.repository';
 export interface Findings {
   /** Last key of the range; undefined: there are no more. */
   until: string | undefined;
-  staged: number;
   /** Keys that the vendor lists for the first time, in order; `all`: all of the range. */
   added: string[] | 'all';
   /** Keys, in order, whose product differs or has a hold to settle. */
@@ -37,16 +36,18 @@ export class ApplyRepository {
   async findChanged(on: Connection, listing: StagedListing, after: string, limit: number): Promise<Findings> {
     const table = stagingTable(listing.syncRunId);
     // The range first: with both its ends known the planner reads only this part of the products.
-    const { until, staged } = (await row<{ until: string | null; staged: number }>(
+    const { until } = (await row<{ until: string | null }>(
       on,
-      `SELECT max(product_id) AS until, count(*)::integer AS staged
+      `SELECT max(product_id) AS until
        FROM (SELECT product_id FROM ${table} WHERE product_id > $1 ORDER BY product_id LIMIT $2) s`,
       [after, limit],
     ))!;
-    if (until === null) return { until: undefined, staged: 0, added: [], changed: [] };
-    const { added, changed } = (await row<{ added: string[] | null; changed: string[] | null }>(
+    if (until === null) return { until: undefined, added: [], changed: [] };
+    const { added, changed, all } = (await row<{ added: string[] | null; changed: string[] | null; all: boolean }>(
       on,
-      `SELECT array_agg(s.product_id ORDER BY s.product_id) FILTER (WHERE p.product_id IS NULL) AS added,
+      `SELECT count(p.product_id) = 0 AS "all",
+              CASE WHEN count(p.product_id) > 0
+                THEN array_agg(s.product_id ORDER BY s.product_id) FILTER (WHERE p.product_id IS NULL) END AS added,
               array_agg(s.product_id ORDER BY s.product_id)
                 FILTER (WHERE ${NOT_NEWER} AND (${DIFFERS} OR held.product_id IS NOT NULL)) AS changed
        FROM ${table} s
@@ -57,7 +58,7 @@ export class ApplyRepository {
        WHERE s.product_id > $7 AND s.product_id <= $8`,
       [...listingParameters(listing), after, until],
     ))!;
-    return { until, staged, added: added?.length === staged ? 'all' : (added ?? []), changed: changed ?? [] };
+    return { until, added: all ? 'all' : (added ?? []), changed: changed ?? [] };
   }
 
   /** The next listed products, in order, that the complete listing lacks. */

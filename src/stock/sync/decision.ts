@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Transaction } from '../../database/sql';
+import { UUID } from '../../http/rules';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { Applying } from './applying';
 import { Gate } from './gate';
@@ -76,7 +77,7 @@ export class Decision {
   }
 
   private async held(tx: Transaction, vendorId: string, syncRunId: string): Promise<HeldRun> {
-    const found = await this.runs.lockForDecision(tx, vendorId, syncRunId);
+    const found = UUID.test(syncRunId) ? await this.runs.lockForDecision(tx, vendorId, syncRunId) : undefined;
     if (!found) throw new SyncRunNotFound(vendorId, syncRunId);
     if (found.status === 'superseded') throw new SyncSuperseded(syncRunId);
     if (found.status !== 'held') throw new SyncNotHeld(syncRunId, found.status);

@@ -6,8 +6,8 @@ import { type StagedRow, StagingRepository } from './staging.repository';
 import type { SyncRunInHand } from './sync-run-in-hand';
 import { SyncRunRepository } from './sync-run.repository';
 
-/** Rows copied in one transaction: a megabyte or two, of which a run holds two at most. */
-const CHUNK_ROWS = 10_000;
+/** Rows copied in one transaction. A run holds two such chunks at most, and they are gone before they grow old. */
+const CHUNK_ROWS = 5000;
 /** How often a run that goes on says how far it has come. */
 const PROGRESS_EVERY_MS = 1000;
 

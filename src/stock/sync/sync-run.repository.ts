@@ -195,8 +195,8 @@ export class SyncRunRepository {
   ): Promise<void> {
     await rows(
       tx,
-      `UPDATE stock_sync_runs SET status = $2, note = $3, decided_by = $4,
-              finished_at = CASE WHEN $2 = 'running' THEN NULL ELSE clock_timestamp() END
+      `UPDATE stock_sync_runs SET status = $2::varchar, note = $3, decided_by = $4,
+              finished_at = CASE WHEN $2::varchar = 'running' THEN NULL ELSE clock_timestamp() END
        WHERE sync_run_id = $1`,
       [syncRunId, status, note, by],
     );

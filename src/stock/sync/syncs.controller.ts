@@ -69,13 +69,14 @@ export class SyncsController {
   @ApiProblems('VALIDATION_FAILED', 'INVALID_CURSOR', 'VENDOR_NOT_FOUND', 'URI_TOO_LONG')
   @ApiOperation({ operationId: 'listSyncs', summary: "A vendor's stock syncs, newest first; kept for a week" })
   async list(@Param('vendorId') vendorId: string, @Query() { limit, cursor }: PageQuery): Promise<SyncRunPageDto> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, [isTimestampText, (id) => UUID.test(id)]);
+    const checks = [(id: string) => id === vendorId, isTimestampText, (id: string) => UUID.test(id)];
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, checks).slice(1);
     const found = await this.runs.list(vendorId, { after: after as [string, string] | undefined, limit: limit + 1 });
     return page(
       found,
       limit,
       ({ run }) => run,
-      ({ sortKey }) => sortKey,
+      ({ sortKey }) => [vendorId, ...sortKey],
     );
   }
 
