@@ -59,7 +59,7 @@ describe('many vendors', () => {
     await down.close();
     vendors.pop();
     const startedAt = performance.now();
-    await app.context.get(SyncScheduler).start();
+    app.context.get(SyncScheduler).start();
     await polledOften(healthy(7));
     const spentMs = performance.now() - startedAt;
     expect(polls.get('hanging')).toBe(1);
