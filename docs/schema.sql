@@ -184,7 +184,7 @@ CREATE INDEX products_by_name ON ONLY products USING gin (replace(encode(replace
 CREATE INDEX products_unlisted ON ONLY products USING btree (vendor_id, product_id) WHERE NOT listed;
 COMMENT ON COLUMN products.vendor_quantity IS 'what the vendor said; only the stock sync writes it';
 COMMENT ON COLUMN products.reserved_quantity IS 'sum of the open holds (held, acknowledged) in orders; only orders and settling write it';
-COMMENT ON COLUMN products.as_of IS 'vendor''s clock of the listing that last wrote the row';
+COMMENT ON COLUMN products.as_of IS 'vendor''s clock of the listing that last wrote the row; -infinity where it gave no time';
 COMMENT ON COLUMN products.observed_at IS 'our clock: start of the poll that last wrote the row';
 -- 16 partitions, products_00 to products_15: FOR VALUES WITH (modulus 16, remainder 0) to FOR VALUES WITH (modulus 16, remainder 15) WITH (fillfactor=80)
 
@@ -213,14 +213,27 @@ CREATE TABLE stock_sync_runs (
   missing integer NOT NULL DEFAULT 0,
   rejected integer NOT NULL DEFAULT 0,
   error character varying(1000),
+  polled_at timestamp with time zone,
+  held_for character varying(16),
+  rows_expected integer,
+  staged integer,
+  progress_at timestamp with time zone,
+  note character varying(1000),
+  decided_by character varying(200),
   CONSTRAINT stock_sync_runs_pkey PRIMARY KEY (sync_run_id),
   CONSTRAINT stock_sync_runs_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
   CONSTRAINT stock_sync_runs_check CHECK ((status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying]::text[])) = (finished_at IS NULL)),
+  CONSTRAINT stock_sync_runs_held_for_check CHECK (held_for::text = ANY (ARRAY['CLOCK'::character varying, 'EMPTY'::character varying, 'TRUNCATED'::character varying]::text[])),
   CONSTRAINT stock_sync_runs_kind_check CHECK (kind::text = ANY (ARRAY['full'::character varying, 'delta'::character varying]::text[])),
   CONSTRAINT stock_sync_runs_status_check CHECK (status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying, 'succeeded'::character varying, 'held'::character varying, 'failed'::character varying, 'rejected'::character varying, 'superseded'::character varying]::text[])),
   CONSTRAINT stock_sync_runs_trigger_check CHECK (trigger::text = ANY (ARRAY['schedule'::character varying, 'manual'::character varying]::text[]))
 );
 CREATE INDEX stock_sync_runs_by_vendor ON stock_sync_runs USING btree (vendor_id, started_at DESC, sync_run_id DESC);
+CREATE UNIQUE INDEX stock_sync_runs_pending ON stock_sync_runs USING btree (vendor_id) WHERE status::text = 'pending'::text;
+COMMENT ON COLUMN stock_sync_runs.started_at IS 'of a pending run: when it was asked for';
+COMMENT ON COLUMN stock_sync_runs.polled_at IS 'our clock: the poll began no earlier';
+COMMENT ON COLUMN stock_sync_runs.staged IS 'rows kept of a held listing; fewer in its table means that a crash of the server lost them';
+COMMENT ON COLUMN stock_sync_runs.progress_at IS 'when the counts of a running sync were last written';
 
 CREATE TABLE vendor_slots (
   vendor_id character varying(32) COLLATE "C" NOT NULL,
@@ -256,6 +269,13 @@ CREATE TABLE vendors (
   feed_max_age_ms integer,
   stale_stock_policy character varying(8) NOT NULL DEFAULT 'sell'::character varying,
   stale_stock_buffer integer NOT NULL DEFAULT 0,
+  stock_as_of timestamp(3) with time zone,
+  stock_epoch_at timestamp with time zone,
+  full_synced_at timestamp with time zone,
+  sync_position text,
+  sync_etag text,
+  sync_marks_of character varying(2100),
+  sync_failures integer NOT NULL DEFAULT 0,
   CONSTRAINT vendors_pkey PRIMARY KEY (vendor_id),
   CONSTRAINT vendors_clock_margin_ms_check CHECK (clock_margin_ms >= 0),
   CONSTRAINT vendors_consistency_lag_ms_check CHECK (consistency_lag_ms >= 0),
@@ -277,3 +297,10 @@ COMMENT ON COLUMN vendors.sync_token IS 'fencing token of the sync lease';
 COMMENT ON COLUMN vendors.full_sync_interval_ms IS 'null: the installation''s default';
 COMMENT ON COLUMN vendors.feed_max_age_ms IS 'how old what the vendor lists may be; null: unknown, and a hold without a vendor time never settles by itself';
 COMMENT ON COLUMN vendors.stale_stock_policy IS 'what is sold while the picture is stale: all of it, what is above stale_stock_buffer, nothing';
+COMMENT ON COLUMN vendors.stock_as_of IS 'vendor''s clock: the newest listing, complete or not, that was applied; an older one is held';
+COMMENT ON COLUMN vendors.stock_epoch_at IS 'our clock: when an operator accepted that the vendor''s clock had jumped';
+COMMENT ON COLUMN vendors.full_synced_at IS 'our clock: start of the last poll that confirmed the whole picture';
+COMMENT ON COLUMN vendors.sync_position IS 'where a delta goes on; the adapter knows what it means';
+COMMENT ON COLUMN vendors.sync_etag IS 'validator of the last complete listing that was applied whole';
+COMMENT ON COLUMN vendors.sync_marks_of IS 'dialect and address that gave the position and the etag';
+COMMENT ON COLUMN vendors.sync_failures IS 'polls that failed since the last that did not';

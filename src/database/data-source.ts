@@ -3,6 +3,7 @@ import { InitialSchema1764000000000 } from './migrations/1764000000000-initial-s
 import { Checkouts1764100000000 } from './migrations/1764100000000-checkouts';
 import { Cancellation1764200000000 } from './migrations/1764200000000-cancellation';
 import { StockRules1764300000000 } from './migrations/1764300000000-stock-rules';
+import { StockSync1764400000000 } from './migrations/1764400000000-stock-sync';
 import { ProductSearch1764500000000 } from './migrations/1764500000000-product-search';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
@@ -23,6 +24,7 @@ export const migrations = [
   Checkouts1764100000000,
   Cancellation1764200000000,
   StockRules1764300000000,
+  StockSync1764400000000,
   ProductSearch1764500000000,
 ];
 

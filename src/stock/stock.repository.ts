@@ -82,13 +82,16 @@ export class StockRepository {
   }
 
   /**
-   * Whether what we know of a locked product contains an order the vendor accepted at its own clock. The product's row
-   * is written only when it differs, so the time of the last complete listing speaks for it too.
+   * Whether what we know of a locked product contains an order the vendor accepted at its own clock, strictly. The
+   * product's row is written only when it differs, so the time of the last complete listing speaks for it too; a delta
+   * speaks for the rows it wrote, and for no other. Nothing is known to be contained where the listing had no time, and
+   * none since an operator accepted a jump of the vendor's clock until a listing was asked for afterwards.
    */
   async containsAcceptance(tx: Transaction, vendorId: string, productId: string, acceptedAt: Date): Promise<boolean> {
     const found = await row<{ contained: boolean }>(
       tx,
-      `SELECT GREATEST(p.as_of, v.full_as_of) > $3::timestamptz + v.clock_margin_ms * interval '1 ms' AS contained
+      `SELECT GREATEST(p.as_of, v.full_as_of) > $3::timestamptz + v.clock_margin_ms * interval '1 ms'
+          AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at) AS contained
        FROM products p JOIN vendors v USING (vendor_id) WHERE p.vendor_id = $1 AND p.product_id = $2`,
       [vendorId, productId, acceptedAt],
     );

@@ -49,7 +49,7 @@ export class Stage {
   async set({ stock }: History): Promise<void> {
     await this.app.dataSource.query(
       `DELETE FROM dead_letters; DELETE FROM outbox; DELETE FROM idempotency_keys; DELETE FROM dispatch_attempts;
-       DELETE FROM order_events; DELETE FROM orders; DELETE FROM products; DELETE FROM stock_staging;
+       DELETE FROM order_events; DELETE FROM orders; DELETE FROM products;
        DELETE FROM stock_sync_runs; DELETE FROM vendor_slots; DELETE FROM vendors`,
     );
     for (const vendorId of VENDORS) {

@@ -1,5 +1,6 @@
 import type { Transaction } from '../../../../src/database/sql';
-import { ApplyRepository, type StagedListing } from '../../../../src/stock/sync/apply.repository';
+import { ApplyRepository } from '../../../../src/stock/sync/apply.repository';
+import type { StagedListing } from '../../../../src/stock/sync/settling';
 import type { Plant } from './plants';
 import type { Stage } from './stage';
 
@@ -40,7 +41,7 @@ export const settlingWithoutStrictness: Plant = (stage) => {
   jest
     .spyOn(apply, 'findChanged')
     .mockImplementation((on, listing, after, limit) =>
-      find(on, { ...listing, asOf: new Date(listing.asOf.getTime() + 1) }, after, limit),
+      find(on, { ...listing, asOf: new Date(listing.asOf!.getTime() + 1) }, after, limit),
     );
   afterApplying(stage, (tx, { asOf }, keys) =>
     tx.query(
@@ -65,5 +66,5 @@ export const unsettlingHolds: Plant = (stage) => {
 export const believingOldListings: Plant = (stage) => {
   const { sync } = stage;
   const takeDue = sync.takeDue.bind(sync);
-  jest.spyOn(sync, 'takeDue').mockImplementation(async () => ({ ...(await takeDue())!, fullAsOf: null }));
+  jest.spyOn(sync, 'takeDue').mockImplementation(async () => ({ ...(await takeDue())!, stockAsOf: null }));
 };
