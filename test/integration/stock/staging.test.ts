@@ -16,26 +16,18 @@ describe('a listing on its way', () => {
   afterEach(() => room.close());
 
   const sql = (statement: string) => room.app.dataSource.query(statement);
-  const bytesOfWal = async (work: () => Promise<unknown>): Promise<number> => {
-    const now = async () => (await sql('SELECT pg_current_wal_insert_lsn() AS lsn'))[0].lsn as string;
-    const before = await now();
-    await work();
-    return Number((await sql(`SELECT pg_wal_lsn_diff('${await now()}', '${before}') AS bytes`))[0].bytes);
-  };
 
-  it('is applied whole over all its windows, and writes nothing when it comes again', async () => {
+  it('is applied whole over all its windows, and neither writes nor locks a product when it comes again', async () => {
     room.stock.lists(at(-60), skus(MANY, 5));
     expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', seen: MANY, changed: MANY });
-    const sum = `SELECT count(*)::integer AS n, sum(vendor_quantity)::integer AS sum, max(xmin::text::bigint) AS xmin
+    const sum = `SELECT count(*)::integer AS n, sum(vendor_quantity)::integer AS sum, max(xmin::text::bigint) AS xmin,
+                        max(xmax::text::bigint) AS xmax
                  FROM products`;
     const [before] = await sql(sum);
     expect(before).toMatchObject({ n: MANY, sum: 5 * MANY });
     room.stock.lists(at(-50), skus(MANY, 5));
-    let result: unknown;
-    const bytes = await bytesOfWal(async () => (result = await room.app.sync('acme')));
-    expect(result).toMatchObject({ status: 'succeeded', changed: 0, unchanged: MANY });
+    expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', changed: 0, unchanged: MANY });
     expect(await sql(sum)).toEqual([before]);
-    expect(bytes).toBeLessThan(1_000_000);
   });
 
   it('counts a SKU that comes twice with its later row, however far apart', async () => {
