@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { histories } from './model/history';
 import { playHistory } from './model/model';
+import { histories } from './model/random-histories';
 import { Stage } from './model/stage';
 
 /** Enough for every build; `MODEL_RUNS` for a night. */
