@@ -67,12 +67,12 @@ export class Stage {
   }
 
   /**
-   * The right to poll a vendor. Whoever has it loses it, as if that one were dead; undefined where another one comes
-   * in between.
+   * The right to poll a vendor for a complete listing. Whoever has it loses it, as if that one were dead; undefined
+   * where another one comes in between.
    */
   async leaseSync(vendorId: VendorId): Promise<SyncLease | undefined> {
     await this.app.dataSource.query(
-      'UPDATE vendors SET sync_due_at = now(), sync_leased_until = NULL WHERE vendor_id = $1',
+      'UPDATE vendors SET sync_due_at = now(), sync_leased_until = NULL, full_synced_at = NULL WHERE vendor_id = $1',
       [vendorId],
     );
     return this.sync.takeDue();
