@@ -1,6 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { newId } from '../database/new-id';
 import { Config } from '../config/config';
 import { ValidationFailed } from '../http/refusal';
@@ -8,11 +7,7 @@ import { type Caller, type Scope, SCOPES } from './access';
 import { type ApiKey, hashOf, newSecret } from './api-key';
 import { ApiKeyRepository } from './api-key.repository';
 import { ApiKeyNotFound } from './auth.errors';
-
-/** How long a verified key is believed: so long a key that was revoked by another process still works here. */
-const VERIFIED_MS_MAX = 5000;
-/** Keys, the most recently used: a few hundred bytes each. */
-const VERIFIED_MAX = 10_000;
+import { VerifiedKeys } from './verified-keys';
 
 export interface NewApiKey {
   name: string;
@@ -26,21 +21,14 @@ export interface NewApiKey {
 @Injectable()
 export class ApiKeys {
   private readonly adminHash: Buffer | undefined;
-  /** By hash. A key that is unknown is looked for each time: nobody can fill this with guesses. */
-  private readonly verified = new LRUCache<string, ApiKey>({
-    max: VERIFIED_MAX,
-    fetchMethod: async (hash, _, { options }) => {
-      const found = await this.repository.findValid(Buffer.from(hash, 'base64'));
-      options.ttl = found && verifiedForMs(found);
-      return found;
-    },
-  });
+  private readonly verified: VerifiedKeys;
 
   constructor(
     private readonly repository: ApiKeyRepository,
     { adminApiKey }: Config,
   ) {
     this.adminHash = adminApiKey === undefined ? undefined : hashOf(adminApiKey);
+    this.verified = new VerifiedKeys((hash) => this.repository.findValid(hash));
   }
 
   /** Throws `ValidationFailed` where the key would have expired already. */
@@ -63,27 +51,24 @@ export class ApiKeys {
   /** Throws `ApiKeyNotFound`. */
   async revoke(apiKeyId: string): Promise<void> {
     const revoked = await this.repository.revoke(apiKeyId);
-    this.verified.clear();
+    this.verified.forget();
     if (!revoked) throw new ApiKeyNotFound(apiKeyId);
   }
 
-  /** Who the secret belongs to, or undefined where it is unknown, expired or revoked (elsewhere: seconds ago). */
+  /**
+   * Who the secret belongs to, or undefined where it is unknown, expired or revoked (elsewhere: seconds ago). While the
+   * database is away, who it belonged to at most a minute ago.
+   */
   async verify(secret: string): Promise<Caller | undefined> {
     const hash = hashOf(secret);
     if (this.adminHash && timingSafeEqual(hash, this.adminHash)) {
       return { apiKeyId: 'admin', client: 'admin', scopes: SCOPES };
     }
-    return this.verified.fetch(hash.toString('base64'));
+    return this.verified.find(hash);
   }
 
   /** Whether anybody at all can get in. */
   async anyExists(): Promise<boolean> {
     return this.adminHash !== undefined || (await this.repository.anyValid());
   }
-}
-
-/** Not beyond its expiry; a cache takes 0 for "for ever". */
-function verifiedForMs({ expiresAt }: ApiKey): number {
-  const leftMs = expiresAt === null ? VERIFIED_MS_MAX : Date.parse(expiresAt) - Date.now();
-  return Math.max(1, Math.min(leftMs, VERIFIED_MS_MAX));
 }

@@ -41,10 +41,20 @@ export const settings = {
     {
       key: 'RABBITMQ_PREFIX',
       default: 'holdfast',
-      meaning: 'Prefix of every exchange and queue, so that several installations share a broker.',
+      meaning:
+        'Prefix of every exchange and queue, and of keys in Redis, so that several installations can share them.',
     },
     /^[A-Za-z0-9_-]{1,64}$/,
     '1 to 64 letters, digits, "-" or "_"',
+  ),
+  redisUrl: url(
+    {
+      key: 'REDIS_URL',
+      default: undefined,
+      defaultText: 'unset: in process only',
+      meaning: 'A Redis as shared second level of the product cache; reads go on without it.',
+    },
+    ['redis:', 'rediss:'],
   ),
   port: integer({ key: 'PORT', default: 3000, meaning: 'Where the API listens (modes api and all).' }, 1, 65_535),
   host: matching<string>(
@@ -154,4 +164,4 @@ export const settings = {
 };
 
 /** Keys that a later release brings. Setting one stops the start instead of being ignored. */
-export const unsupportedKeys = ['DATABASE_REPLICA_URLS', 'REDIS_URL'];
+export const unsupportedKeys = ['DATABASE_REPLICA_URLS'];

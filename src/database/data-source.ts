@@ -2,6 +2,9 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { InitialSchema1764000000000 } from './migrations/1764000000000-initial-schema';
 import { Checkouts1764100000000 } from './migrations/1764100000000-checkouts';
 import { Cancellation1764200000000 } from './migrations/1764200000000-cancellation';
+import { StockRules1764300000000 } from './migrations/1764300000000-stock-rules';
+import { StockSync1764400000000 } from './migrations/1764400000000-stock-sync';
+import { ProductSearch1764500000000 } from './migrations/1764500000000-product-search';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -16,7 +19,14 @@ export interface PoolOptions {
   waitMs: number;
 }
 
-export const migrations = [InitialSchema1764000000000, Checkouts1764100000000, Cancellation1764200000000];
+export const migrations = [
+  InitialSchema1764000000000,
+  Checkouts1764100000000,
+  Cancellation1764200000000,
+  StockRules1764300000000,
+  StockSync1764400000000,
+  ProductSearch1764500000000,
+];
 
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {
   return {

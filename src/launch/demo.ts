@@ -40,6 +40,9 @@ export async function welcome(
 const demoVendor = {
   enabled: true,
   syncIntervalMs: SYNC_INTERVAL_MS,
+  fullSyncIntervalMs: null,
+  feedMaxAgeMs: null,
+  staleStock: { policy: 'sell' as const, bufferQuantity: 0 },
   maxConcurrentOrders: 4,
   credentialEnv: null,
   clockMarginMs: 0,

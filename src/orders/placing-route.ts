@@ -31,6 +31,7 @@ export const ApiPlacing = (type: Type): MethodDecorator =>
       'UNSUPPORTED_MEDIA_TYPE',
       'PRODUCT_NOT_FOUND',
       'INSUFFICIENT_STOCK',
+      'STOCK_STALE',
       'VENDOR_DISABLED',
       'IDEMPOTENCY_IN_PROGRESS',
       'IDEMPOTENCY_KEY_REUSED',

@@ -3,6 +3,9 @@
  * any vendor; a vendor that breaks them on purpose is a fault, not a catalogue.
  */
 
+import { type DialectName, DIALECTS } from './dialects/dialect-name';
+import { complaintAboutSettings, type SettingValues } from './settings';
+
 /** A million SKUs is the largest listing the platform promises to keep up with. */
 const CATALOGUE_ITEMS_MAX = 1_000_000;
 const SKU_CHARACTERS_MAX = 128;
@@ -11,6 +14,7 @@ const REFERENCE_CHARACTERS_MAX = 128;
 export const STOCK_QUANTITY_MAX = 1_000_000_000;
 export const ORDER_QUANTITY_MAX = 1_000_000;
 const SHIPS_AFTER_MS_MAX = 365 * 24 * 3_600_000;
+export const SEED_MAX = 0xffff_ffff;
 
 export interface CatalogueItem {
   readonly sku: string;
@@ -20,12 +24,21 @@ export interface CatalogueItem {
   readonly price: string;
 }
 
+/** A catalogue that is nowhere written down: every item follows from its number. The same seed, the same catalogue. */
+export interface GeneratedCatalogue {
+  readonly generated: { readonly count: number; readonly seed: number };
+}
+
 export interface SimulatedVendor {
   readonly vendorId: string;
   readonly name: string;
-  readonly catalogue: readonly CatalogueItem[];
-  /** When set, every request of the dialect must carry it as its bearer token. */
+  readonly catalogue: readonly CatalogueItem[] | GeneratedCatalogue;
+  /** `rest`, when absent. */
+  readonly dialect?: DialectName;
+  /** When set, every request of the dialect must carry it. */
   readonly token?: string;
+  /** How it begins; those that are absent take their defaults. */
+  readonly settings?: Partial<SettingValues>;
   /** From this age on, by the vendor's clock, an order can no longer be cancelled. Never, when absent. */
   readonly shipsAfterMs?: number;
 }
@@ -39,6 +52,10 @@ export function checkVendors(vendors: readonly SimulatedVendor[]): void {
     if (vendorIds.has(vendor.vendorId)) throw new Error(`Simulated vendor "${vendor.vendorId}" is there twice.`);
     vendorIds.add(vendor.vendorId);
   }
+}
+
+export function dialectOf(vendor: SimulatedVendor): DialectName {
+  return vendor.dialect ?? 'rest';
 }
 
 export function isSku(value: unknown): value is string {
@@ -68,9 +85,21 @@ function complaintAbout(vendor: SimulatedVendor): string | undefined {
   if (vendor.shipsAfterMs !== undefined && !isWholeNumber(vendor.shipsAfterMs, 0, SHIPS_AFTER_MS_MAX)) {
     return `shipsAfterMs is not a whole number from 0 to ${SHIPS_AFTER_MS_MAX}`;
   }
-  if (vendor.catalogue.length > CATALOGUE_ITEMS_MAX) return `it has more than ${CATALOGUE_ITEMS_MAX} items`;
+  if (!DIALECTS.includes(dialectOf(vendor))) return `its dialect is none of ${DIALECTS.join(', ')}`;
+  return complaintAboutSettings(dialectOf(vendor), vendor.settings ?? {}) ?? complaintAboutCatalogue(vendor.catalogue);
+}
+
+function complaintAboutCatalogue(catalogue: SimulatedVendor['catalogue']): string | undefined {
+  if ('generated' in catalogue) {
+    const { count, seed } = catalogue.generated;
+    if (!isWholeNumber(count, 0, CATALOGUE_ITEMS_MAX)) {
+      return `generated.count is not a whole number from 0 to ${CATALOGUE_ITEMS_MAX}`;
+    }
+    return isWholeNumber(seed, 0, SEED_MAX) ? undefined : `generated.seed is not a whole number from 0 to ${SEED_MAX}`;
+  }
+  if (catalogue.length > CATALOGUE_ITEMS_MAX) return `it has more than ${CATALOGUE_ITEMS_MAX} items`;
   const skus = new Set<string>();
-  for (const item of vendor.catalogue) {
+  for (const item of catalogue) {
     const label = `item ${JSON.stringify(item.sku)}`;
     if (!isSku(item.sku)) return `${label}: the SKU is not 1 to ${SKU_CHARACTERS_MAX} printable characters`;
     if (skus.has(item.sku)) return `${label} is there twice`;

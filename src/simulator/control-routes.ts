@@ -1,12 +1,15 @@
 /**
- * How a test looks behind a vendor's counter: its ledger, its stock, its faults. Never faulted, and open even where the
+ * How a test looks behind a vendor's counter: its ledger, its stock, its settings, its faults. Never faulted, and open even where the
  * vendor asks for a token: they belong to who runs the simulator, which therefore must not listen where others can
  * reach.
  */
+import { randomInt } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import { isName, isPrice, isSku, isWholeNumber, STOCK_QUANTITY_MAX } from './catalogue';
-import type { OpenVendor } from './exchange';
+import { isName, isPrice, isSku, isWholeNumber, SEED_MAX, STOCK_QUANTITY_MAX } from './catalogue';
+import type { OpenVendor } from './dialects/exchange';
 import { FaultsNotUnderstood } from './faults';
+
+const TOUCH_SHAPE = 'The body must be {"touch": {"count": 100}} or {"touch": {"share": 0.01}}, with a seed if wanted.';
 
 interface StockChange {
   quantity?: number;
@@ -17,7 +20,7 @@ interface StockChange {
 type SkuRoute = { Params: { sku: string } };
 
 export function controlRoutes(app: FastifyInstance, vendor: OpenVendor, faultsReplaced: () => void): void {
-  const { shop, faults } = vendor;
+  const { shop, stockroom, faults, settings } = vendor;
 
   app.get<{ Querystring: Record<string, unknown> }>('/_ledger', async (request, reply) => {
     const { reference, ...others } = request.query;
@@ -30,11 +33,17 @@ export function controlRoutes(app: FastifyInstance, vendor: OpenVendor, faultsRe
   app.put<SkuRoute>('/_stock/:sku', async (request, reply) => {
     const change = readStockChange(request.params.sku, request.body);
     if (typeof change === 'string') return reply.code(400).send(badRequest(change));
-    return shop.adjust(request.params.sku, change);
+    return stockroom.adjust(request.params.sku, change);
+  });
+
+  app.put('/_stock', async (request, reply) => {
+    const touch = readTouch(request.body, stockroom.sizeOf({ source: 'now' }));
+    if (typeof touch === 'string') return reply.code(400).send(badRequest(touch));
+    return { touched: await stockroom.touch(touch.count, touch.seed), seed: touch.seed };
   });
 
   app.delete<SkuRoute>('/_stock/:sku', async (request, reply) => {
-    if (await shop.delist(request.params.sku)) return reply.code(204).send();
+    if (await stockroom.delist(request.params.sku)) return reply.code(204).send();
     return reply.code(404).send({ code: 'UNKNOWN_SKU', message: 'It is not in the listing.' });
   });
 
@@ -49,6 +58,14 @@ export function controlRoutes(app: FastifyInstance, vendor: OpenVendor, faultsRe
     }
     faultsReplaced();
     return faults.describe();
+  });
+
+  app.get('/_settings', () => settings.describe());
+
+  app.put('/_settings', async (request, reply) => {
+    const complaint = settings.change(request.body);
+    if (complaint !== undefined) return reply.code(400).send({ code: 'BAD_SETTING', message: `${complaint}.` });
+    return settings.describe();
   });
 }
 
@@ -70,6 +87,26 @@ function readStockChange(sku: string, body: unknown): StockChange | string {
     ...(price !== undefined && { price }),
     ...(name !== undefined && { name }),
   };
+}
+
+/** Products of which others than ours changed the quantity: so many of them, or such a share. */
+function readTouch(body: unknown, listedItems: number): { count: number; seed: number } | string {
+  const { touch, ...others } = recordOf(body);
+  const { count, share, seed = randomInt(SEED_MAX + 1), ...unknown } = recordOf(touch);
+  const extra = Object.keys({ ...others, ...unknown })[0];
+  if (extra !== undefined) return `There is no field ${JSON.stringify(extra)} here; ${TOUCH_SHAPE}`;
+  if (!isWholeNumber(seed, 0, SEED_MAX)) return `touch.seed must be a whole number from 0 to ${SEED_MAX}.`;
+  if ((count === undefined) === (share === undefined)) return TOUCH_SHAPE;
+  if (share === undefined) {
+    if (isWholeNumber(count, 0, STOCK_QUANTITY_MAX)) return { count, seed };
+    return `touch.count must be a whole number from 0 to ${STOCK_QUANTITY_MAX}.`;
+  }
+  if (typeof share === 'number' && share >= 0 && share <= 1) return { count: Math.round(share * listedItems), seed };
+  return 'touch.share must be a number from 0 to 1.';
+}
+
+function recordOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 function badRequest(message: string): { code: string; message: string } {

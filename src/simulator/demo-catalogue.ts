@@ -1,9 +1,10 @@
 /**
- * What the three demo vendors sell: 300 products each, put together from lists of words. The same at every start,
- * because a ledger from yesterday is read against it.
+ * What the three demo vendors sell, one in each dialect: 300 products each, put together from lists of words. The same
+ * at every start, because a ledger from yesterday is read against it.
  */
 import { createHash } from 'node:crypto';
 import type { CatalogueItem, SimulatedVendor } from './catalogue';
+import type { DialectName } from './dialects/dialect-name';
 
 /** `[code, words]`: the code goes into the SKU, the words into the name. */
 type Word = readonly [code: string, words: string];
@@ -13,6 +14,7 @@ type Product = readonly [code: string, name: string, priceCents: number, models:
 interface Assortment {
   readonly vendorId: string;
   readonly name: string;
+  readonly dialect: DialectName;
   /** What stands before every name. */
   readonly brand: string;
   readonly products: readonly Product[];
@@ -69,6 +71,7 @@ const ASSORTMENTS: readonly Assortment[] = [
   {
     vendorId: 'alpine-outdoor',
     name: 'Alpine Outdoor',
+    dialect: 'rest',
     brand: 'Alpine',
     products: [
       ['TENT', 'Tent', 14900, PERSONS],
@@ -98,6 +101,7 @@ const ASSORTMENTS: readonly Assortment[] = [
   {
     vendorId: 'nordic-home',
     name: 'Nordic Home',
+    dialect: 'wholesale',
     brand: 'Nordic',
     products: [
       ['SOFA', 'Malmö Sofa', 39900, SEATS],
@@ -127,6 +131,7 @@ const ASSORTMENTS: readonly Assortment[] = [
   {
     vendorId: 'copper-kitchen',
     name: 'Copper Kitchen',
+    dialect: 'feed',
     brand: 'Copper Kitchen',
     products: [
       ['PAN', 'Frying Pan', 5990, DIAMETERS],
@@ -155,11 +160,14 @@ const ASSORTMENTS: readonly Assortment[] = [
   },
 ];
 
-export const demoVendors: SimulatedVendor[] = ASSORTMENTS.map((assortment) => ({
-  vendorId: assortment.vendorId,
-  name: assortment.name,
-  catalogue: catalogueOf(assortment),
-}));
+export const demoVendors: (SimulatedVendor & { readonly catalogue: readonly CatalogueItem[] })[] = ASSORTMENTS.map(
+  (assortment) => ({
+    vendorId: assortment.vendorId,
+    name: assortment.name,
+    dialect: assortment.dialect,
+    catalogue: catalogueOf(assortment),
+  }),
+);
 
 function catalogueOf({ vendorId, brand, products, finishes }: Assortment): CatalogueItem[] {
   return products.flatMap(([code, name, priceCents, models]) =>

@@ -9,6 +9,7 @@ export interface FaultParameters {
   redirect: object;
   unreadableBody: object;
   slowDrip: { bytesPerSecond: number };
+  brokenOff: { keepShare: number };
   outage: object;
   acceptThenDrop: object;
   acceptThen500: object;
@@ -20,9 +21,13 @@ export interface FaultParameters {
   truncatedSnapshot: { keepShare: number };
   clockSkew: { ms: number };
   outsideSales: { perSecond: number };
+  restocking: { perSecond: number };
 }
 
 export type FaultName = keyof FaultParameters;
+
+/** What goes on by itself at a rate, whether anybody asks or not. */
+export type Traffic = 'outsideSales' | 'restocking';
 
 export interface NumberRule {
   readonly min: number;
@@ -66,25 +71,30 @@ export const FAULT_KINDS: Readonly<Record<FaultName, FaultKind>> = {
   redirect: strikes(ANYWHERE),
   unreadableBody: strikes(ANYWHERE),
   slowDrip: strikes(ANYWHERE, { bytesPerSecond: { min: 0.1, max: 1_000_000, whole: false } }),
+  brokenOff: strikes(['stock'], { keepShare: { min: 0, max: 1, whole: false, otherwise: 0.5 } }),
   outage: strikes(ANYWHERE),
   acceptThenDrop: strikes(['order']),
   acceptThen500: strikes(['order']),
   delayedAcceptance: strikes(['order'], { ms: { min: 0, max: WAIT_MS_MAX, whole: true } }),
   outOfStock: strikes(['order']),
+  // A listing that is stale or out of order shows; in a delta too. One that is empty or truncated shows only when it is
+  // complete: a delta that left changes out would be a vendor that lies, and nobody could tell.
   staleSnapshot: strikes(['stock']),
   reorderedSnapshot: strikes(['stock']),
   emptySnapshot: strikes(['stock']),
   truncatedSnapshot: strikes(['stock'], { keepShare: { min: 0, max: 1, whole: false } }),
   clockSkew: { operations: [], options: [], parameters: { ms: { min: -DAY_MS, max: DAY_MS, whole: true } } },
-  outsideSales: {
-    operations: [],
-    options: ['count', 'seed'],
-    parameters: { perSecond: { min: 0.001, max: 10_000, whole: false } },
-  },
+  outsideSales: goesOn(),
+  restocking: goesOn(),
 };
 
 export function isFaultName(name: string): name is FaultName {
   return Object.hasOwn(FAULT_KINDS, name);
+}
+
+function goesOn(): FaultKind {
+  const perSecond = { min: 0.001, max: 10_000, whole: false };
+  return { operations: [], options: ['count', 'seed'], parameters: { perSecond } };
 }
 
 function strikes(operations: readonly Operation[], parameters: Record<string, NumberRule> = {}): FaultKind {

@@ -12,6 +12,7 @@ import {
   type NumberRule,
   type Operation,
   OPTION_RULES,
+  type Traffic,
 } from './fault-kinds';
 
 /** Asked by whatever a fault can strike; answers the fault's parameters if it strikes now. */
@@ -83,14 +84,14 @@ export class Faults {
     return fault.parameters.ms as number;
   }
 
-  /** The rate of sales to others, and the dice for what is sold; undefined when there are none (any more). */
-  outsideSales(): { perSecond: number; random: () => number; sold: () => void } | undefined {
-    const fault = this.active.get('outsideSales');
+  /** The rate of what goes on by itself, and the dice for where; undefined when nothing does (any more). */
+  traffic(name: Traffic): { perSecond: number; random: () => number; happened: () => void } | undefined {
+    const fault = this.active.get(name);
     if (!fault || isSpent(fault)) return undefined;
     return {
       perSecond: fault.parameters.perSecond as number,
       random: fault.random,
-      sold: () => void (fault.fired += 1),
+      happened: () => void (fault.fired += 1),
     };
   }
 }

@@ -3,19 +3,26 @@
  * `kill -9`. For development and tests: no TLS, and whoever reaches its port can switch faults.
  */
 import type { AddressInfo } from 'node:net';
-import Fastify, { type FastifyInstance } from 'fastify';
-import { checkVendors, type SimulatedVendor } from './catalogue';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { Books } from './books';
+import { checkVendors, dialectOf, type SimulatedVendor } from './catalogue';
 import { controlRoutes } from './control-routes';
 import { demoVendors } from './demo-catalogue';
-import type { OpenVendor } from './exchange';
+import type { DialectName } from './dialects/dialect-name';
+import type { Manners, OpenVendor } from './dialects/exchange';
+import { feedDialect, feedManners } from './dialects/feed-dialect';
+import { restDialect, restManners } from './dialects/rest-dialect';
+import { wholesaleDialect, wholesaleManners } from './dialects/wholesale-dialect';
 import { Faults } from './faults';
-import { OutsideSales } from './outside-sales';
-import { restDialect } from './rest-dialect';
+import { Settings } from './settings';
 import { BooksFull, Shop } from './shop';
+import { Stockroom } from './stockroom';
+import { StockTraffic } from './stock-traffic';
 import { machineTime } from './vendor-clock';
 import { Waits } from './waits';
 
-export type { CatalogueItem, SimulatedVendor } from './catalogue';
+export type { CatalogueItem, GeneratedCatalogue, SimulatedVendor } from './catalogue';
+export type { DialectName } from './dialects/dialect-name';
 export { demoVendors } from './demo-catalogue';
 
 /** The longest body is one order or the settings of all faults. */
@@ -28,6 +35,14 @@ const REQUEST_MS_MAX = 30_000;
 const KEEP_ALIVE_MS = 75_000;
 /** What is still being answered may finish within this time when the simulator stops. */
 const STOP_MS_MAX = 3_000;
+
+type Dialect = { open: (app: FastifyInstance, vendor: OpenVendor) => void; manners: Manners };
+
+const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
+  rest: { open: restDialect, manners: restManners },
+  wholesale: { open: wholesaleDialect, manners: wholesaleManners },
+  feed: { open: feedDialect, manners: feedManners },
+};
 
 export interface SimulatorOptions {
   readonly host: string;
@@ -42,7 +57,7 @@ export interface SimulatorOptions {
 
 export interface RunningSimulator {
   readonly port: number;
-  readonly vendors: { vendorId: string; name: string; kind: 'rest'; baseUrl: string }[];
+  readonly vendors: { vendorId: string; name: string; kind: DialectName; baseUrl: string }[];
   /** Resolves once every ledger is on disk and the port is free. */
   stop(): Promise<void>;
 }
@@ -53,32 +68,23 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   checkVendors(profiles);
   const notice = options.onNotice ?? (() => undefined);
   const waits = new Waits();
-  const vendors: OpenVendor[] = [];
-  const sales: OutsideSales[] = [];
+  const opened: Opened[] = [];
   const app = buildServer(profiles, notice);
 
   const stop = async () => {
-    for (const each of sales) each.stop();
+    for (const { traffic } of opened) for (const each of traffic) each.stop();
     waits.stop();
     const deadline = setTimeout(() => app.server.closeAllConnections(), STOP_MS_MAX);
     await app.close();
     clearTimeout(deadline);
-    await Promise.all(vendors.map(({ shop }) => shop.close()));
+    await Promise.all(opened.map(({ books }) => books.close()));
   };
 
   try {
     for (const profile of profiles) {
-      const vendor = await openVendor(profile, options.dataDir, waits, notice);
-      const outsideSales = new OutsideSales(vendor.shop, vendor.faults);
-      vendors.push(vendor);
-      sales.push(outsideSales);
-      await app.register(
-        async (scope) => {
-          restDialect(scope, vendor);
-          controlRoutes(scope, vendor, () => outsideSales.follow());
-        },
-        { prefix: `/${profile.vendorId}` },
-      );
+      const each = await openVendor(profile, options.dataDir, waits, notice);
+      opened.push(each);
+      await app.register(async (scope) => openDoors(scope, each), { prefix: `/${profile.vendorId}` });
     }
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
@@ -90,14 +96,20 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   let stopped: Promise<void> | undefined;
   return {
     port,
-    vendors: profiles.map(({ vendorId, name }) => ({
-      vendorId,
-      name,
-      kind: 'rest' as const,
-      baseUrl: `http://${reachable(options.host)}:${port}/${vendorId}`,
+    vendors: profiles.map((profile) => ({
+      vendorId: profile.vendorId,
+      name: profile.name,
+      kind: dialectOf(profile),
+      baseUrl: `http://${reachable(options.host)}:${port}/${profile.vendorId}`,
     })),
     stop: () => (stopped ??= stop()),
   };
+}
+
+interface Opened {
+  readonly vendor: OpenVendor;
+  readonly books: Books;
+  readonly traffic: readonly StockTraffic[];
 }
 
 async function openVendor(
@@ -105,10 +117,27 @@ async function openVendor(
   dataDir: string,
   waits: Waits,
   notice: (sentence: string) => void,
-): Promise<OpenVendor> {
+): Promise<Opened> {
   const faults = new Faults();
-  const shop = await Shop.open(profile, dataDir, { skewMs: () => faults.skewMs(), time: machineTime, notice });
-  return { profile, shop, faults, waits, notice };
+  const books = await Books.open(profile, dataDir, { skewMs: () => faults.skewMs(), time: machineTime, notice });
+  const stockroom = new Stockroom(books);
+  const settings = new Settings(dialectOf(profile), profile.settings);
+  const vendor = { profile, shop: new Shop(profile, books), stockroom, settings, faults, waits, notice };
+  const traffic = [
+    new StockTraffic('outsideSales', faults, (place) => stockroom.sellOutside(place)),
+    new StockTraffic('restocking', faults, (place) => stockroom.restock(place)),
+  ];
+  return { vendor, books, traffic };
+}
+
+/** One door for customers, in the vendor's dialect, and one behind the counter, which is the same for all. */
+async function openDoors(app: FastifyInstance, { vendor, traffic }: Opened): Promise<void> {
+  const { open, manners } = DIALECTS[dialectOf(vendor.profile)];
+  await app.register(async (scope) => {
+    scope.setErrorHandler(answerErrors(manners.error, vendor.notice));
+    open(scope, vendor);
+  });
+  controlRoutes(app, vendor, () => traffic.forEach((each) => each.follow()));
 }
 
 function buildServer(profiles: readonly SimulatedVendor[], notice: (sentence: string) => void): FastifyInstance {
@@ -126,17 +155,21 @@ function buildServer(profiles: readonly SimulatedVendor[], notice: (sentence: st
       message: `${request.method} ${request.url} is nothing here. The vendors are: ${vendorIds}.`,
     }),
   );
-  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
-    const status = error instanceof BooksFull ? 503 : (error.statusCode ?? 500);
-    if (status === 500) notice(`${request.method} ${request.url} failed: ${error.message}`);
-    const code = error instanceof BooksFull ? 'BOOKS_FULL' : status < 500 ? 'BAD_REQUEST' : 'INTERNAL';
-    return reply.code(status).send({ code, message: error.message });
-  });
+  app.setErrorHandler(answerErrors(restManners.error, notice));
   // Probes ask every mode the same way, and read the same format.
   for (const path of ['/health/live', '/health/ready']) {
     app.get(path, () => ({ status: 'ok', info: {}, error: {}, details: {} }));
   }
   return app;
+}
+
+function answerErrors(error: Manners['error'], notice: (sentence: string) => void) {
+  return (thrown: Error & { statusCode?: number }, request: FastifyRequest, reply: FastifyReply) => {
+    const status = thrown instanceof BooksFull ? 503 : (thrown.statusCode ?? 500);
+    if (status === 500) notice(`${request.method} ${request.url} failed: ${thrown.message}`);
+    const code = thrown instanceof BooksFull ? 'BOOKS_FULL' : status < 500 ? 'BAD_REQUEST' : 'INTERNAL';
+    return reply.code(status).send(error(status, code, thrown.message).body);
+  };
 }
 
 /** The address others on this machine can use for what it listens to. */

@@ -4,7 +4,11 @@
  * more than it has.
  */
 import type { CatalogueItem } from './catalogue';
+import { ChangeLog } from './change-log';
+import { mix } from './generated-catalogue';
 import type { LedgerEvent, RefusalCode } from './ledger-event';
+import { anotherQuantity, scatteredPlaces } from './touch';
+import { type Catalogue, Shelves } from './shelves';
 
 /** One purchase, or the refusal of one. A refusal has neither an id nor a time of acceptance. */
 export interface Purchase {
@@ -23,118 +27,94 @@ export interface Standing {
   closed: boolean;
 }
 
+/** An order that was taken in and is not decided yet. */
+export interface QueuedOrder {
+  readonly reference: string;
+  readonly sku: string;
+  readonly quantity: number;
+}
+
 export class StockBook {
   /** Every purchase and refusal in the order of the ledger, straight from its events and never made unique. */
   readonly purchases: Purchase[] = [];
-  /** Grows with every change to the listing. */
-  version = 0;
-  /** The vendor's clock at the last change to the listing. */
-  lastChangeMs = -Infinity;
+  readonly shelves: Shelves;
+  /** Every change to the listing. */
+  readonly changes: ChangeLog;
+  /** In the order they came in. */
+  readonly queued = new Map<string, QueuedOrder>();
   /** The latest time in the ledger. */
   latestMs = -Infinity;
   acceptances = 0;
 
   private readonly standings = new Map<string, Standing>();
-  private readonly items: Map<string, CatalogueItem>;
-  /** Sorted, so that a page can go on after a SKU that has left the listing meanwhile. */
-  private readonly skus: string[];
 
-  constructor(catalogue: readonly CatalogueItem[]) {
-    this.items = new Map(catalogue.map((item) => [item.sku, item]));
-    this.skus = [...this.items.keys()].sort(byCodeUnit);
+  constructor(catalogue: Catalogue) {
+    this.shelves = Shelves.from(catalogue);
+    this.changes = new ChangeLog(catalogue.size);
   }
 
   get references(): number {
-    return this.standings.size;
-  }
-
-  get size(): number {
-    return this.skus.length;
+    return this.standings.size + this.queued.size;
   }
 
   standing(reference: string): Standing | undefined {
     return this.standings.get(reference);
   }
 
-  item(sku: string): CatalogueItem | undefined {
-    return this.items.get(sku);
-  }
-
-  /** The SKU at this place of the sorted listing. */
-  skuAt(index: number): string | undefined {
-    return this.skus[index];
-  }
-
   /** Why this cannot be sold now, or undefined if it can. */
   refusal(sku: string, quantity: number): RefusalCode | undefined {
-    const item = this.items.get(sku);
-    if (!item) return 'UNKNOWN_SKU';
-    return item.quantity < quantity ? 'OUT_OF_STOCK' : undefined;
-  }
-
-  /** The items after a SKU, ascending, or before it, descending. */
-  page(order: 'ascending' | 'descending', after: string | null, limit: number): CatalogueItem[] {
-    const step = order === 'ascending' ? 1 : -1;
-    let index = step === 1 ? 0 : this.skus.length - 1;
-    if (after !== null) {
-      index = this.placeOf(after);
-      if (step === -1) index -= 1;
-      else if (this.skus[index] === after) index += 1;
-    }
-    const page: CatalogueItem[] = [];
-    for (; page.length < limit && index >= 0 && index < this.skus.length; index += step) {
-      page.push(this.listed(this.skus[index] as string));
-    }
-    return page;
+    const row = this.shelves.rowOf(sku);
+    if (row === undefined) return 'UNKNOWN_SKU';
+    return this.shelves.quantityOf(row) < quantity ? 'OUT_OF_STOCK' : undefined;
   }
 
   apply(event: LedgerEvent): void {
     const atMs = Date.parse(event.at);
     this.latestMs = Math.max(this.latestMs, atMs);
-    if (this.enter(event)) {
-      this.version += 1;
-      this.lastChangeMs = atMs;
-    }
-  }
-
-  /** Answers whether the event changed the listing. */
-  private enter(event: LedgerEvent): boolean {
     switch (event.type) {
+      case 'queued':
+        this.queued.set(event.reference, orderIn(event));
+        return;
       case 'accepted':
         this.acceptances += 1;
         this.enterPurchase({ ...purchaseOf(event), vendorOrderId: event.vendorOrderId, acceptedAt: event.at });
-        return this.move(event.sku, -event.quantity);
+        return this.move(event.sku, -event.quantity, atMs);
       case 'refused':
-        this.enterPurchase({ ...purchaseOf(event), status: 'refused', code: event.code });
-        return false;
+        return this.enterPurchase({ ...purchaseOf(event), status: 'refused', code: event.code });
       case 'cancelled':
-        return this.cancel(event.reference, event.vendorOrderId);
+        return this.cancel(event.reference, event.vendorOrderId, atMs);
       case 'closed':
+        this.queued.delete(event.reference);
         this.standingOrNew(event.reference).closed = true;
-        return false;
+        return;
       case 'soldOutside':
-        return this.move(event.sku, -event.quantity);
+        return this.move(event.sku, -event.quantity, atMs);
+      case 'restocked':
+        return this.move(event.sku, event.quantity, atMs);
       case 'adjusted':
-        return this.put({ sku: event.sku, name: event.name, quantity: event.quantity, price: event.price });
+        return this.changes.record(this.shelves.put(itemIn(event)), atMs);
       case 'delisted':
-        return this.remove(event.sku);
+        return this.remove(event.sku, atMs);
+      case 'touched':
+        return this.touch(event.count, event.seed, atMs);
       case 'clock':
-        return false;
+        return;
     }
   }
 
   private enterPurchase(purchase: Purchase): void {
+    this.queued.delete(purchase.reference);
     this.purchases.push(purchase);
     this.standingOrNew(purchase.reference).purchases.push(purchase);
   }
 
-  private cancel(reference: string, vendorOrderId: string): boolean {
+  private cancel(reference: string, vendorOrderId: string, atMs: number): void {
     const standing = this.standingOrNew(reference);
     standing.closed = true;
     const purchase = standing.purchases.find((each) => each.vendorOrderId === vendorOrderId);
-    if (purchase?.status !== 'accepted') return false;
+    if (purchase?.status !== 'accepted') return;
     purchase.status = 'cancelled';
-    return this.move(purchase.sku, purchase.quantity);
+    this.move(purchase.sku, purchase.quantity, atMs);
   }
 
   private standingOrNew(reference: string): Standing {
@@ -146,49 +126,37 @@ export class StockBook {
   }
 
   /** A product that has left the listing has no stock to move. */
-  private move(sku: string, quantity: number): boolean {
-    const item = this.items.get(sku);
-    if (!item) return false;
-    this.items.set(sku, { ...item, quantity: item.quantity + quantity });
-    return true;
+  private move(sku: string, quantity: number, atMs: number): void {
+    const row = this.shelves.rowOf(sku);
+    if (row === undefined) return;
+    this.shelves.setQuantity(row, this.shelves.quantityOf(row) + quantity);
+    this.changes.record(row, atMs);
   }
 
-  private put(item: CatalogueItem): boolean {
-    if (!this.items.has(item.sku)) this.skus.splice(this.placeOf(item.sku), 0, item.sku);
-    this.items.set(item.sku, item);
-    return true;
+  private remove(sku: string, atMs: number): void {
+    const row = this.shelves.rowOf(sku);
+    if (row === undefined) return;
+    this.shelves.remove(row);
+    this.changes.record(row, atMs);
   }
 
-  private remove(sku: string): boolean {
-    if (!this.items.delete(sku)) return false;
-    this.skus.splice(this.placeOf(sku), 1);
-    return true;
-  }
-
-  /** Below zero is possible only after a start with a smaller catalogue than the ledger was written against. */
-  private listed(sku: string): CatalogueItem {
-    const item = this.items.get(sku) as CatalogueItem;
-    return item.quantity < 0 ? { ...item, quantity: 0 } : item;
-  }
-
-  /** The first place whose SKU is not before this one. */
-  private placeOf(sku: string): number {
-    let low = 0;
-    let high = this.skus.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.skus[middle] as string) < sku) low = middle + 1;
-      else high = middle;
+  private touch(count: number, seed: number, atMs: number): void {
+    for (const place of scatteredPlaces(count, this.shelves.size, seed)) {
+      const row = this.shelves.rowAt(place) as number;
+      this.shelves.setQuantity(row, anotherQuantity(this.shelves.quantityOf(row), mix(row, seed)));
+      this.changes.record(row, atMs);
     }
-    return low;
   }
 }
 
-function purchaseOf(event: { reference: string; sku: string; quantity: number }): Purchase {
-  const { reference, sku, quantity } = event;
-  return { reference, vendorOrderId: null, sku, quantity, acceptedAt: null, status: 'accepted' };
+function purchaseOf(event: QueuedOrder): Purchase {
+  return { ...orderIn(event), vendorOrderId: null, acceptedAt: null, status: 'accepted' };
 }
 
-function byCodeUnit(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
+function orderIn({ reference, sku, quantity }: QueuedOrder): QueuedOrder {
+  return { reference, sku, quantity };
+}
+
+function itemIn({ sku, name, quantity, price }: CatalogueItem): CatalogueItem {
+  return { sku, name, quantity, price };
 }

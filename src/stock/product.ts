@@ -11,7 +11,7 @@ export interface Product {
   currency: string;
   /** max(0, vendorQuantity − reservedQuantity) */
   stockQuantity: number;
-  /** What an order placed now could get: 0 when unlisted, or when the vendor is disabled. */
+  /** What an order placed now could get: after the vendor's stale-stock policy; 0 when unlisted or it is disabled. */
   sellableQuantity: number;
   /** What the vendor said last. */
   vendorQuantity: number;
@@ -21,6 +21,7 @@ export interface Product {
   listed: boolean;
   /** Start of the last poll whose listing covered it, by our clock. */
   observedAt: string;
+  /** The vendor's last successful poll is older than three of its intervals. */
   stale: boolean;
   updatedAt: string;
 }

@@ -1,3 +1,5 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiHeader, ApiOkResponse, ApiResponse } from '@nestjs/swagger';
 import { IsOptional, Matches } from 'class-validator';
 import { PageQuery } from '../http/page.dto';
 import { IfPresent, IsFlag, IsPrintable } from '../http/rules';
@@ -45,7 +47,8 @@ export class ProductDto implements Product {
    */
   stockQuantity!: number;
   /**
-   * What an order placed now could get
+   * What an order placed now could get: less than `stockQuantity` while `stale`, if the vendor's `staleStock` says so;
+   * 0 when it is unlisted or its vendor disabled
    * @example 38
    */
   sellableQuantity!: number;
@@ -76,3 +79,19 @@ export class ProductPageDto {
   items!: ProductDto[];
   nextCursor!: string | null;
 }
+
+/** Documents what reading one product has beyond its body. */
+export const ApiOneProduct = (): MethodDecorator => {
+  const ETag = { description: 'Of this very answer', schema: { type: 'string' } };
+  const Age = { description: 'Seconds; only where it is stale', schema: { type: 'integer' } };
+  return applyDecorators(
+    ApiHeader({
+      name: 'If-None-Match',
+      required: false,
+      description: 'Tags of answers that are known, or *',
+      schema: { type: 'string' },
+    }),
+    ApiOkResponse({ type: ProductDto, headers: { ETag, Age } }),
+    ApiResponse({ status: 304, description: 'It is as one of the known answers says', headers: { ETag, Age } }),
+  );
+};

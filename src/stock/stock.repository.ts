@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { Config } from '../config/config';
 import { prepared, row, rows, type Transaction } from '../database/sql';
+import { staleSql } from '../vendors/vendor.repository';
+import { blockedSql, sellableSql } from './sellable';
 
 export interface ProductKey {
   vendorId: string;
@@ -9,12 +12,16 @@ export interface ProductKey {
 /** A product whose counter nobody else can change until the transaction ends. */
 export interface LockedProduct {
   price: string;
-  /** What can be sold of it now; 0 when unlisted. */
+  /** What an order placed now could get. */
   sellableQuantity: number;
   vendorEnabled: boolean;
+  /** Nothing is sold of it until its vendor is polled again. */
+  blocked: boolean;
   /** The transaction's time: an order granted on it is created then. */
   at: Date;
 }
+
+const STALE = staleSql('$3::integer');
 
 /**
  * The one counter orders share with each other: `reserved_quantity`. Whoever changes it holds the product's lock, and
@@ -22,6 +29,8 @@ export interface LockedProduct {
  */
 @Injectable()
 export class StockRepository {
+  constructor(private readonly config: Config) {}
+
   /** Locks products in the one order, and answers those that exist by their id. */
   async lockForPlacement(tx: Transaction, keys: ProductKey[]): Promise<Map<string, LockedProduct>> {
     const distinct = [...new Map(keys.map((key) => [key.productId, key])).values()];
@@ -30,22 +39,27 @@ export class StockRepository {
       price: string;
       sellable_quantity: number;
       enabled: boolean;
+      blocked: boolean;
       at: Date;
     }>(
       tx,
       'lock-for-placement',
-      `SELECT p.product_id, p.price, CASE WHEN p.listed THEN p.stock_quantity ELSE 0 END AS sellable_quantity, v.enabled,
-              now() AS at
+      `SELECT p.product_id, p.price, ${sellableSql(STALE)} AS sellable_quantity, v.enabled,
+              ${blockedSql(STALE)} AS blocked, now() AS at
        FROM unnest($1::varchar[], $2::varchar[]) AS wanted (vendor_id, product_id)
          JOIN products p ON p.vendor_id = wanted.vendor_id AND p.product_id = wanted.product_id
          JOIN vendors v ON v.vendor_id = p.vendor_id
        ORDER BY p.vendor_id, p.product_id FOR NO KEY UPDATE OF p`,
-      [distinct.map(({ vendorId }) => vendorId), distinct.map(({ productId }) => productId)],
+      [
+        distinct.map(({ vendorId }) => vendorId),
+        distinct.map(({ productId }) => productId),
+        this.config.stockSyncIntervalMs,
+      ],
     );
     return new Map(
-      found.map(({ product_id, price, sellable_quantity, enabled, at }) => [
+      found.map(({ product_id, price, sellable_quantity, enabled, blocked, at }) => [
         product_id,
-        { price, sellableQuantity: sellable_quantity, vendorEnabled: enabled, at },
+        { price, sellableQuantity: sellable_quantity, vendorEnabled: enabled, blocked, at },
       ]),
     );
   }
@@ -68,13 +82,16 @@ export class StockRepository {
   }
 
   /**
-   * Whether what we know of a locked product contains an order the vendor accepted at its own clock. The product's row
-   * is written only when it differs, so the time of the last complete listing speaks for it too.
+   * Whether what we know of a locked product contains an order the vendor accepted at its own clock, strictly. The
+   * product's row is written only when it differs, so the time of the last complete listing speaks for it too; a delta
+   * speaks for the rows it wrote, and for no other. Nothing is known to be contained where the listing had no time, and
+   * none since an operator accepted a jump of the vendor's clock until a listing was asked for afterwards.
    */
   async containsAcceptance(tx: Transaction, vendorId: string, productId: string, acceptedAt: Date): Promise<boolean> {
     const found = await row<{ contained: boolean }>(
       tx,
-      `SELECT GREATEST(p.as_of, v.full_as_of) > $3::timestamptz + v.clock_margin_ms * interval '1 ms' AS contained
+      `SELECT GREATEST(p.as_of, v.full_as_of) > $3::timestamptz + v.clock_margin_ms * interval '1 ms'
+          AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at) AS contained
        FROM products p JOIN vendors v USING (vendor_id) WHERE p.vendor_id = $1 AND p.product_id = $2`,
       [vendorId, productId, acceptedAt],
     );

@@ -7,10 +7,10 @@ import type { Vendor } from './vendor';
 export interface VendorAdapter {
   readonly kind: string;
   /**
-   * The complete listing, page by page, each with the same `asOf`. Rows are as the vendor sent them: whoever applies
-   * them checks them. Throws `VendorCallFailed`.
+   * Asks for the vendor's stock: a complete listing, or what changed since the last one. Rows are as the vendor sent them:
+   * whoever applies them checks them. Throws `VendorCallFailed`, here and while the rows are read.
    */
-  stock(vendor: Vendor, signal: AbortSignal): AsyncIterable<ListingPage>;
+  poll(vendor: Vendor, request: PollRequest): Promise<Poll>;
   /** Buys. Never throws for what the vendor or the network does: that is the answer. */
   purchase(vendor: Vendor, purchase: Purchase): Promise<PurchaseAnswer>;
   /** Asks the vendor's books for a reference. Never throws for what the vendor or the network does. */
@@ -19,10 +19,42 @@ export interface VendorAdapter {
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer>;
 }
 
-export interface ListingPage {
-  /** Vendor's clock: every quantity contains every order accepted before it. */
-  asOf: Date;
-  rows: ListedRow[];
+/** What is asked of a vendor's stock, given the marks that the last applied poll left. */
+export interface PollRequest {
+  /** `delta` is asked only with a position; the answer may be a complete listing all the same. */
+  kind: ListingKind;
+  marks: PollMarks;
+  signal: AbortSignal;
+}
+
+export type ListingKind = 'full' | 'delta';
+
+/** The adapter's own memory of a poll, opaque to others. Null where the dialect has no such thing. */
+export interface PollMarks {
+  /** Where a delta goes on. */
+  position: string | null;
+  /** Validator of a complete listing; given, the vendor may answer that nothing has changed. */
+  etag: string | null;
+}
+
+/** `unchanged`: the vendor says that the complete listing with this etag still holds. */
+export type Poll = { outcome: 'unchanged' } | Listing;
+
+export interface Listing {
+  outcome: 'listing';
+  /** A complete listing says of every SKU that it lacks that it is no longer sold; a delta says nothing of them. */
+  kind: ListingKind;
+  /**
+   * Vendor's clock, a lower bound: every quantity contains every order accepted before it. Null where the vendor gives
+   * no time.
+   */
+  asOf: Date | null;
+  /** How many rows there will be, where the vendor says so at the start; a catalogue that moves may turn out otherwise. */
+  rowsExpected: number | null;
+  /** To be read once, to its end; a million rows never stand in memory. */
+  pages: AsyncIterable<ListedRow[]>;
+  /** To be asked after the last page. */
+  marks(): PollMarks;
 }
 
 /** A row as it was sent; any of it may be missing or of any type. */
@@ -84,5 +116,5 @@ export type LookUpAnswer =
  */
 export type CancelAnswer = { outcome: 'cancelled' } | { outcome: 'too_late' } | { outcome: 'not_found' } | Unknown;
 
-/** A call that gave nothing usable. The message says what and where, without secrets. */
+/** A poll that gave nothing usable, after what patience there is. The message says what and where, without secrets. */
 export class VendorCallFailed extends Error {}

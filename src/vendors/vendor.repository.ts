@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows, type Transaction } from '../database/sql';
-import { STALE_INTERVALS, type Vendor, type VendorFreshness } from './vendor';
+import { STALE_INTERVALS, type StaleStock, type Vendor, type VendorFreshness } from './vendor';
 
 interface VendorRow {
   vendor_id: string;
@@ -14,6 +14,10 @@ interface VendorRow {
   clock_margin_ms: number;
   consistency_lag_ms: number;
   delivery_attempts_max: number | null;
+  full_sync_interval_ms: number | null;
+  feed_max_age_ms: number | null;
+  stale_stock_policy: StaleStock['policy'];
+  stale_stock_buffer: number;
 }
 
 interface FreshnessRow {
@@ -23,7 +27,8 @@ interface FreshnessRow {
 }
 
 export const VENDOR_COLUMNS = `vendor_id, name, kind, base_url, enabled, sync_interval_ms, max_concurrent_orders,
-  credential_env, clock_margin_ms, consistency_lag_ms, delivery_attempts_max`;
+  credential_env, clock_margin_ms, consistency_lag_ms, delivery_attempts_max, full_sync_interval_ms, feed_max_age_ms,
+  stale_stock_policy, stale_stock_buffer`;
 
 /** Whether the vendor's picture is stale, given the installation's default interval as a parameter. */
 export const staleSql = (intervalMsDefault: string): string =>
@@ -35,12 +40,15 @@ export class VendorRepository {
   async put(tx: Transaction, vendor: Vendor): Promise<boolean> {
     const { created } = (await row<{ created: boolean }>(
       tx,
-      `INSERT INTO vendors (${VENDOR_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+      `INSERT INTO vendors (${VENDOR_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+               $14, $15)
        ON CONFLICT (vendor_id) DO UPDATE SET
          name = excluded.name, kind = excluded.kind, base_url = excluded.base_url, enabled = excluded.enabled,
          sync_interval_ms = excluded.sync_interval_ms, max_concurrent_orders = excluded.max_concurrent_orders,
          credential_env = excluded.credential_env, clock_margin_ms = excluded.clock_margin_ms,
          consistency_lag_ms = excluded.consistency_lag_ms, delivery_attempts_max = excluded.delivery_attempts_max,
+         full_sync_interval_ms = excluded.full_sync_interval_ms, feed_max_age_ms = excluded.feed_max_age_ms,
+         stale_stock_policy = excluded.stale_stock_policy, stale_stock_buffer = excluded.stale_stock_buffer,
          updated_at = now(), sync_due_at = LEAST(vendors.sync_due_at, now())
        RETURNING xmax = 0 AS created`,
       [
@@ -55,6 +63,10 @@ export class VendorRepository {
         vendor.clockMarginMs,
         vendor.consistencyLagMs,
         vendor.deliveryAttemptsMax,
+        vendor.fullSyncIntervalMs,
+        vendor.feedMaxAgeMs,
+        vendor.staleStock.policy,
+        vendor.staleStock.bufferQuantity,
       ],
     ))!;
     return created;
@@ -105,5 +117,8 @@ export function vendorOf(found: VendorRow): Vendor {
     clockMarginMs: found.clock_margin_ms,
     consistencyLagMs: found.consistency_lag_ms,
     deliveryAttemptsMax: found.delivery_attempts_max,
+    fullSyncIntervalMs: found.full_sync_interval_ms,
+    feedMaxAgeMs: found.feed_max_age_ms,
+    staleStock: { policy: found.stale_stock_policy, bufferQuantity: found.stale_stock_buffer },
   };
 }

@@ -9,16 +9,29 @@ export interface Vendor {
   enabled: boolean;
   /** null: the installation's default. */
   syncIntervalMs: number | null;
+  /** Between complete listings so far apart only deltas are asked for, where there are any. null: no deltas. */
+  fullSyncIntervalMs: number | null;
   /** Calls under way at once, over all workers. */
   maxConcurrentOrders: number;
   /** Name of the environment variable that holds its bearer token. */
   credentialEnv: string | null;
   /** How far the vendor's own clocks may disagree: a listing counts as containing an order only beyond this. */
   clockMarginMs: number;
+  /** How old what it lists may be. null: unknown, and a hold without a vendor time never settles by itself. */
+  feedMaxAgeMs: number | null;
+  staleStock: StaleStock;
   /** How long after an order was sent its books may still not show it. */
   consistencyLagMs: number;
   /** null: the installation's default. */
   deliveryAttemptsMax: number | null;
+}
+
+export const STALE_STOCK_POLICIES = ['sell', 'buffer', 'block'] as const;
+
+/** What is sold while the picture is stale: all of it, what is above the buffer, or nothing. */
+export interface StaleStock {
+  policy: (typeof STALE_STOCK_POLICIES)[number];
+  bufferQuantity: number;
 }
 
 /** What the sync knows of a vendor's stock. Times are ISO 8601 UTC, by our clock. */

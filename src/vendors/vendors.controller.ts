@@ -57,6 +57,9 @@ export class VendorsController {
       vendorId,
       baseUrl: body.baseUrl.replace(/\/+$/, ''),
       syncIntervalMs: body.syncIntervalMs ?? null,
+      fullSyncIntervalMs: body.fullSyncIntervalMs ?? null,
+      feedMaxAgeMs: body.feedMaxAgeMs ?? null,
+      staleStock: { policy: body.staleStock.policy, bufferQuantity: body.staleStock.bufferQuantity },
       credentialEnv: body.credentialEnv ?? null,
       deliveryAttemptsMax: body.deliveryAttemptsMax ?? null,
     });

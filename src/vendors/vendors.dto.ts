@@ -1,8 +1,24 @@
-import { IsBoolean, IsInt, IsOptional, Matches, Max, Min } from 'class-validator';
+import { Type } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, Matches, Max, Min, ValidateNested } from 'class-validator';
 import { DURATION_MS_MAX } from '../config/setting';
 import { IfPresent, IsPrintable } from '../http/rules';
 import { IsBaseUrl } from './base-url.rule';
-import type { Vendor, VendorFreshness } from './vendor';
+import { STALE_STOCK_POLICIES, type StaleStock, type Vendor, type VendorFreshness } from './vendor';
+
+const QUANTITY_MAX = 2_147_483_647;
+
+export class StaleStockDto implements StaleStock {
+  /** `sell` all of it, what is above the `buffer`, or `block` new orders */
+  @IsIn(STALE_STOCK_POLICIES)
+  policy: StaleStock['policy'] = 'sell';
+
+  /** Units of each product that are kept back with the policy `buffer` */
+  @IfPresent()
+  @IsInt()
+  @Min(0)
+  @Max(QUANTITY_MAX)
+  bufferQuantity: number = 0;
+}
 
 export class PutVendorDto {
   /**
@@ -38,6 +54,16 @@ export class PutVendorDto {
   @Max(86_400_000)
   syncIntervalMs?: number | null;
 
+  /**
+   * How often its stock is listed whole; in between only what changed is asked for, where it offers that. When absent each
+   * poll lists it whole: only a complete listing tells what is no longer sold
+   */
+  @IsOptional()
+  @IsInt()
+  @Min(10)
+  @Max(DURATION_MS_MAX)
+  fullSyncIntervalMs?: number | null;
+
   /** Orders under way at once, over all workers */
   @IfPresent()
   @IsInt()
@@ -59,6 +85,20 @@ export class PutVendorDto {
   @Min(0)
   @Max(3_600_000)
   clockMarginMs: number = 0;
+
+  /** How old what it lists may be; a listing without a vendor's time settles no earlier acceptance without it */
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(DURATION_MS_MAX)
+  feedMaxAgeMs?: number | null;
+
+  /** What is sold of its stock while the picture of it is stale */
+  @IfPresent()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => StaleStockDto)
+  staleStock: StaleStockDto = new StaleStockDto();
 
   /** How long after an order was sent the vendor's books may still not show it */
   @IfPresent()
@@ -87,11 +127,15 @@ export class VendorDto implements Vendor, VendorFreshness {
   enabled!: boolean;
   /** null: the installation's default */
   syncIntervalMs!: number | null;
+  /** null: each poll lists its stock whole */
+  fullSyncIntervalMs!: number | null;
   /** @example 4 */
   maxConcurrentOrders!: number;
   credentialEnv!: string | null;
   /** @example 0 */
   clockMarginMs!: number;
+  feedMaxAgeMs!: number | null;
+  staleStock!: StaleStockDto;
   /** @example 5000 */
   consistencyLagMs!: number;
   /** null: the installation's default */

@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
+import { FeedAdapter } from './adapters/feed/feed-adapter';
 import { RestAdapter } from './adapters/rest/rest-adapter';
+import { WholesaleAdapter } from './adapters/wholesale/wholesale-adapter';
 import { SlotRepository } from './slot.repository';
 import type { VendorAdapter } from './vendor-adapter';
 import { VendorHttp } from './vendor-http';
@@ -7,11 +9,19 @@ import { VENDOR_ADAPTERS, VendorRegistry } from './vendor-registry';
 import { VendorRepository } from './vendor.repository';
 import { VendorsController } from './vendors.controller';
 
+/** The dialects this installation speaks: one line each. */
+const ADAPTERS = [RestAdapter, WholesaleAdapter, FeedAdapter];
+
+/** For those who run without the app. */
+export function adaptersOver(http: VendorHttp): VendorAdapter[] {
+  return ADAPTERS.map((Adapter) => new Adapter(http));
+}
+
 @Module({
   providers: [
     VendorHttp,
-    RestAdapter,
-    { provide: VENDOR_ADAPTERS, inject: [RestAdapter], useFactory: (...adapters: VendorAdapter[]) => adapters },
+    ...ADAPTERS,
+    { provide: VENDOR_ADAPTERS, inject: ADAPTERS, useFactory: (...adapters: VendorAdapter[]) => adapters },
     VendorRegistry,
     VendorRepository,
     SlotRepository,

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { type Flags, HELP, parseFlags, UsageError } from './flags';
 import { caveats, describeMachine } from './machine';
 import { benchPlacement } from './placement/placement';
+import { benchReads } from './reads/reads';
 import { print, type Report, RESULTS, save } from './report';
 import { soak } from './soak';
 import { startTestbed, type StopSteps, type Testbed } from './testbed';
@@ -27,6 +28,8 @@ function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promi
   switch (flags.section) {
     case 'placement':
       return benchPlacement(testbed, stopSteps, flags);
+    case 'reads':
+      return benchReads(testbed, flags);
     case 'soak':
       return soak(testbed, flags);
   }

@@ -11,7 +11,7 @@ export interface Flags {
   profile: boolean;
 }
 
-export const SECTIONS = ['placement', 'soak'] as const;
+export const SECTIONS = ['placement', 'reads', 'soak'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export class UsageError extends Error {}
@@ -23,6 +23,7 @@ export const HELP = `Usage: npm run bench -- [section] [flags]
 
 Sections
   placement      how many orders can be placed, and how long one takes (default)
+  reads          how many single products can be read, from memory and not
   soak           memory of the API under full load
 
 Flags

@@ -24,7 +24,7 @@ export interface Testbed {
   postgresVersion: string;
   /** Two on one database; the second idles but in the cases that are about it. */
   apis: [ApiProcess, ApiProcess];
-  /** Created as a user's would be, and allowed to place orders only. */
+  /** Created as a user's would be, and allowed no more than the bench does. */
   apiKey: string;
   generator: Helper<Load, LoadOutcome>;
   cpuSeconds(): CpuSeconds | undefined;
@@ -86,7 +86,7 @@ async function migrateDatabase(url: string): Promise<void> {
 async function createApiKey(apiUrl: string, adminApiKey: string): Promise<string> {
   const created = await new ApiClient(apiUrl, adminApiKey).post('/v1/api-keys', {
     name: CLIENT,
-    scopes: ['orders:write'],
+    scopes: ['orders:write', 'catalog:read'],
   });
   if (created.status !== 201) throw new Error(`No API key was created: ${JSON.stringify(created.body)}`);
   return created.body.key;

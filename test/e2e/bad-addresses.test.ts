@@ -2,16 +2,23 @@ import type { ApiClient } from '../support/client';
 import { expectProblem, startTarget, type Target } from '../support/refusals';
 
 const ID = '01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d';
-const LISTS = ['/v1/orders', '/v1/products', '/v1/vendors', '/v1/api-keys'];
+const LISTS = ['/v1/orders', '/v1/products', '/v1/vendors', '/v1/vendors/acme/syncs', '/v1/api-keys'];
 
 /** Every route with a parameter in its path, and how it answers one that names nothing. */
-const parameters: [method: string, path: string, missing: string][] = [
+const note = { note: 'It is so.' };
+const parameters: [method: string, path: string, missing: string, body?: unknown][] = [
   ['GET', '/v1/orders/:id', '404 ORDER_NOT_FOUND'],
   ['GET', '/v1/orders/:id/events', '404 ORDER_NOT_FOUND'],
   ['POST', '/v1/orders/:id/cancel', '404 ORDER_NOT_FOUND'],
   ['GET', '/v1/checkouts/:id', '404 CHECKOUT_NOT_FOUND'],
   ['GET', '/v1/products/:id', '404 PRODUCT_NOT_FOUND'],
   ['GET', '/v1/vendors/:id', '404 VENDOR_NOT_FOUND'],
+  ['POST', '/v1/vendors/:id/sync', '404 VENDOR_NOT_FOUND'],
+  ['GET', '/v1/vendors/:id/syncs', '404 VENDOR_NOT_FOUND'],
+  ['POST', `/v1/vendors/:id/syncs/${ID}/accept`, '404 VENDOR_NOT_FOUND', note],
+  ['POST', `/v1/vendors/:id/syncs/${ID}/reject`, '404 VENDOR_NOT_FOUND', note],
+  ['POST', '/v1/vendors/acme/syncs/:id/accept', '404 SYNC_RUN_NOT_FOUND', note],
+  ['POST', '/v1/vendors/acme/syncs/:id/reject', '404 SYNC_RUN_NOT_FOUND', note],
   ['DELETE', '/v1/api-keys/:id', '404 API_KEY_NOT_FOUND'],
 ];
 
@@ -34,14 +41,19 @@ beforeAll(async () => {
     await client.post('/v1/orders', { productId: 'acme:A-1', quantity: 1 });
     await client.post('/v1/api-keys', { name: 'test', scopes: ['ops'] });
   }
+  await target.database.dataSource.query(
+    `INSERT INTO stock_sync_runs (sync_run_id, vendor_id, trigger, kind, status, finished_at)
+     VALUES ('${ID}', 'second', 'schedule', 'full', 'failed', now()),
+            ('00000000-0000-7000-8000-000000000000', 'acme', 'schedule', 'full', 'failed', now())`,
+  );
   for (const list of LISTS) cursors[list] = (await client.get(`${list}?limit=1`)).body.nextCursor;
   before = await target.contents();
 });
 
 afterAll(() => target?.stop());
 
-describe.each(parameters)('%s %s', (method, path, missing) => {
-  const call = (id: string) => client.call(method, path.replace(':id', id));
+describe.each(parameters)('%s %s', (method, path, missing, body) => {
+  const call = (id: string) => client.call(method, path.replace(':id', id), body);
 
   it.each([
     'x',

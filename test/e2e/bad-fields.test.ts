@@ -25,6 +25,8 @@ describe('PUT /v1/vendors/{vendorId}', () => {
     ['enabled', ['true', 1, 0, null, []]],
     ['syncIntervalMs', [...NOT_A_COUNT, 0, 9, 86_400_001]],
     ['maxConcurrentOrders', [...NOT_A_COUNT, 0, 65, null]],
+    ['fullSyncIntervalMs', [...NOT_A_COUNT, 0, 9, 2_147_483_648]],
+    ['feedMaxAgeMs', [...NOT_A_COUNT, -1, 2_147_483_648]],
     ['clockMarginMs', [...NOT_A_COUNT, 3_600_001, null]],
     ['consistencyLagMs', [...NOT_A_COUNT, 2_147_483_648, null]],
     ['deliveryAttemptsMax', [...NOT_A_COUNT, 0, 1001]],
@@ -78,9 +80,7 @@ describe('PUT /v1/vendors/{vendorId}', () => {
       ],
     ],
     // Not of this release, or not for a client to say.
-    ...['staleStock', 'feedMaxAgeMs', 'fullSyncIntervalMs', 'vendorId', 'paused', 'breaker'].map(
-      (field): [string, unknown[]] => [field, [null, 1]],
-    ),
+    ...['staleStock', 'vendorId', 'paused', 'breaker'].map((field): [string, unknown[]] => [field, [null, 1]]),
   ];
 
   it.each(rows.flatMap(([field, values]) => values.map((value) => [field, value] as const)))(
@@ -106,6 +106,19 @@ describe('PUT /v1/vendors/{vendorId}', () => {
       'baseUrl',
       'enabled',
     ]);
+  });
+});
+
+describe.each(['accept', 'reject'])('POST /v1/vendors/{vendorId}/syncs/{syncRunId}/%s', (decision) => {
+  const path = `/v1/vendors/acme/syncs/01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d/${decision}`;
+
+  it.each(['', ' ', 'x'.repeat(1001), 'a\nb', 'a\0b', '\ud800', 1, true, null, [], {}, undefined])(
+    'refuses the note %j',
+    async (note) => expectProblem(await client.post(path, { note }), '400 VALIDATION_FAILED', ['note']),
+  );
+
+  it('refuses what it does not know', async () => {
+    expectProblem(await client.post(path, { note: 'Yes.', force: true }), '400 VALIDATION_FAILED', ['force']);
   });
 });
 

@@ -1,3 +1,4 @@
+import { newId } from '../../src/database/new-id';
 import { ApiClient, type Json } from '../support/client';
 import { createDatabase, type TestDatabase } from '../support/database';
 import { completed, type Installation, install } from '../support/installation';
@@ -22,7 +23,13 @@ const OPERATIONS: Record<string, string> = {
   listVendors: 'GET /v1/vendors',
   getVendor: 'GET /v1/vendors/{vendorId}',
   putVendor: 'PUT /v1/vendors/{vendorId}',
+  requestSync: 'POST /v1/vendors/{vendorId}/sync',
+  listSyncs: 'GET /v1/vendors/{vendorId}/syncs',
+  acceptSync: 'POST /v1/vendors/{vendorId}/syncs/{syncRunId}/accept',
+  rejectSync: 'POST /v1/vendors/{vendorId}/syncs/{syncRunId}/reject',
 };
+
+const NO_ID = '01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d';
 
 /** The promised codes, by status. */
 const CODES: Record<string, string[]> = {
@@ -35,10 +42,19 @@ const CODES: Record<string, string[]> = {
     'CHECKOUT_NOT_FOUND',
     'PRODUCT_NOT_FOUND',
     'VENDOR_NOT_FOUND',
+    'SYNC_RUN_NOT_FOUND',
     'API_KEY_NOT_FOUND',
   ],
   405: ['METHOD_NOT_ALLOWED'],
-  409: ['INSUFFICIENT_STOCK', 'STOCK_STALE', 'VENDOR_DISABLED', 'ORDER_NOT_CANCELLABLE', 'IDEMPOTENCY_IN_PROGRESS'],
+  409: [
+    'INSUFFICIENT_STOCK',
+    'STOCK_STALE',
+    'VENDOR_DISABLED',
+    'ORDER_NOT_CANCELLABLE',
+    'SYNC_NOT_HELD',
+    'SYNC_SUPERSEDED',
+    'IDEMPOTENCY_IN_PROGRESS',
+  ],
   413: ['BODY_TOO_LARGE'],
   414: ['URI_TOO_LONG'],
   415: ['UNSUPPORTED_MEDIA_TYPE'],
@@ -147,10 +163,12 @@ it('what may be left out is documented as optional', async () => {
     .filter(({ operation }) => operation.requestBody)
     .map(({ operation }) => [operation.operationId, schemaOfBody(operation).required]);
   expect(Object.fromEntries(required)).toEqual({
+    acceptSync: ['note'],
     checkOut: ['lines'],
     createApiKey: ['name', 'scopes'],
     placeOrder: ['productId', 'quantity'],
     putVendor: ['name', 'kind', 'baseUrl'],
+    rejectSync: ['note'],
   });
 });
 
@@ -159,14 +177,20 @@ it('the example of every request body is one that the API reads', async () => {
   for (const [name, { method, path, operation }] of secured()) {
     if (!operation.requestBody) continue;
     const example = exampleOf(schemaOfBody(operation), document.components.schemas);
-    const { status, body } = await client.call(method, path.replace('{vendorId}', 'example'), example);
+    const { status, body } = await client.call(
+      method,
+      path.replace('{vendorId}', name === 'putVendor' ? 'example' : 'acme').replace('{syncRunId}', NO_ID),
+      example,
+    );
     answers[name] = `${status} ${body.code}`;
   }
   expect(answers).toEqual({
+    acceptSync: '404 SYNC_RUN_NOT_FOUND',
     checkOut: '404 PRODUCT_NOT_FOUND',
     createApiKey: '201 undefined',
     placeOrder: '404 PRODUCT_NOT_FOUND',
     putVendor: '201 undefined',
+    rejectSync: '404 SYNC_RUN_NOT_FOUND',
   });
 });
 
@@ -198,6 +222,10 @@ it('every real answer has exactly the documented fields and types', async () => 
     ['putVendor', '/v1/vendors/other', vendor],
     ['getVendor', '/v1/vendors/acme'],
     ['listVendors', '/v1/vendors'],
+    ['requestSync', '/v1/vendors/acme/sync'],
+    ['listSyncs', '/v1/vendors/acme/syncs?limit=2'],
+    ['rejectSync', '/v1/vendors/other/syncs/HELD/reject', { note: 'No.' }],
+    ['acceptSync', '/v1/vendors/other/syncs/HELD/accept', { note: 'Yes.' }],
     ['createApiKey', '/v1/api-keys', key],
     ['listApiKeys', '/v1/api-keys'],
     ['getLiveness', '/health/live'],
@@ -207,7 +235,8 @@ it('every real answer has exactly the documented fields and types', async () => 
   expect(new Set(requests.map(([name]) => name))).toEqual(new Set(Object.keys(OPERATIONS)));
   for (const [name, path, body] of requests) {
     const { method, operation } = operations[name]!;
-    const answer = await client.call(method, path, body);
+    const held = path.includes('HELD') ? await heldRun() : '';
+    const answer = await client.call(method, path.replace('HELD', held), body);
     const documented = operation.responses[answer.status];
     expect([name, answer.status, documented !== undefined]).toEqual([name, answer.status, true]);
     const schema = documented.content?.['application/json']?.schema;
@@ -217,6 +246,19 @@ it('every real answer has exactly the documented fields and types', async () => 
     ]);
   }
 });
+
+/** A vendor's run that waits for a decision: of an empty listing. */
+async function heldRun(): Promise<string> {
+  const id = newId();
+  const table = `stock_staging_${id.replaceAll('-', '')}`;
+  await database.dataSource.query(
+    `INSERT INTO stock_sync_runs
+       (sync_run_id, vendor_id, trigger, kind, status, held_for, as_of, polled_at, staged, finished_at)
+     VALUES ('${id}', 'other', 'schedule', 'full', 'held', 'EMPTY', now(), now(), 0, now())`,
+  );
+  await database.dataSource.query(`CREATE TABLE ${table} (product_id varchar(161))`);
+  return id;
+}
 
 it('every real problem has exactly the documented fields and types', async () => {
   const { schema } = operations['placeOrder']!.operation.responses['409'].content['application/problem+json'];

@@ -13,6 +13,7 @@ const TABLES = [
   'vendors',
   'vendor_slots',
   'products',
+  'stock_sync_runs',
 ];
 
 /** An installation that is asked for nothing good, and says at the end what that did to it. */

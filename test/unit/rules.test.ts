@@ -60,11 +60,11 @@ describe('backoff', () => {
 
 describe('the clock of a listing', () => {
   const polledAt = new Date('2030-01-01T12:00:00Z');
-  const clock = (asOf: string, fullAsOf: string | null, clockOffsetMs: number | null) =>
+  const clock = (asOf: string, stockAsOf: string | null, clockOffsetMs: number | null) =>
     clockProblem({
       asOf: new Date(asOf),
       polledAt,
-      fullAsOf: fullAsOf === null ? null : new Date(fullAsOf),
+      stockAsOf: stockAsOf === null ? null : new Date(stockAsOf),
       clockOffsetMs,
     });
 
@@ -74,30 +74,43 @@ describe('the clock of a listing', () => {
     ['one of a vendor that is always an hour ahead', '2030-01-01T13:04:00Z', null, 3_600_000],
     ['one of a vendor that was behind and corrects its clock', '2030-01-01T12:00:00Z', null, -3_600_000],
     ['the same time again', '2030-01-01T11:00:00Z', '2030-01-01T11:00:00Z', 0],
-  ])('believes %s', (_, asOf, fullAsOf, offset) => {
-    expect(clock(asOf, fullAsOf, offset)).toBeUndefined();
+  ])('believes %s', (_, asOf, stockAsOf, offset) => {
+    expect(clock(asOf, stockAsOf, offset)).toBeUndefined();
   });
 
   it.each([
     ['one that moves back', '2030-01-01T10:59:59.999Z', '2030-01-01T11:00:00Z', 0],
     ['one more than five minutes ahead', '2030-01-01T12:05:01Z', null, 0],
     ['one far ahead of a vendor that is always ahead', '2030-01-01T13:06:00Z', null, 3_600_000],
-  ])('does not believe %s', (_, asOf, fullAsOf, offset) => {
-    expect(clock(asOf, fullAsOf, offset)).toMatch(/^CLOCK/);
+  ])('does not believe %s', (_, asOf, stockAsOf, offset) => {
+    expect(clock(asOf, stockAsOf, offset)).toMatchObject({
+      heldFor: 'CLOCK',
+      detail: expect.stringMatching(/^CLOCK: /),
+    });
+  });
+});
+
+describe('a listing without a time', () => {
+  it('has none that could be wrong', () => {
+    const stockAsOf = new Date('2030-01-01T00:00:00Z');
+    expect(clockProblem({ asOf: null, polledAt: stockAsOf, stockAsOf, clockOffsetMs: 0 })).toBeUndefined();
   });
 });
 
 describe('removals', () => {
   it.each([
     [{ staged: 80, known: 100, missing: 20 }, undefined],
-    [{ staged: 79, known: 100, missing: 21 }, /^TRUNCATED/],
+    [{ staged: 79, known: 100, missing: 21 }, 'TRUNCATED'],
+    [{ staged: 790, known: 1000, missing: 200, seen: 799, rowsExpected: 800 }, 'TRUNCATED'],
+    [{ staged: 990, known: 1000, missing: 10, seen: 990, rowsExpected: 1000 }, undefined],
     [{ staged: 790, known: 1000, missing: 200 }, undefined],
     [{ staged: 1, known: 3, missing: 2 }, undefined],
-    [{ staged: 0, known: 3, missing: 3 }, /^EMPTY/],
+    [{ staged: 0, known: 3, missing: 3 }, 'EMPTY'],
     [{ staged: 0, known: 0, missing: 0 }, undefined],
   ])('of %j are judged %s', (counts, problem) => {
-    if (problem === undefined) expect(removalProblem(counts)).toBeUndefined();
-    else expect(removalProblem(counts)).toMatch(problem);
+    const found = removalProblem({ seen: counts.staged, rowsExpected: null, ...counts });
+    expect(found?.heldFor).toBe(problem);
+    if (problem !== undefined) expect(found?.detail).toMatch(new RegExp(`^${problem}: `));
   });
 });
 

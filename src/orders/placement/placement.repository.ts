@@ -3,6 +3,8 @@ import { DataSource } from 'typeorm';
 import { isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
 import { prepared, preparedAlone, type Transaction } from '../../database/sql';
+import { sellableSql } from '../../stock/sellable';
+import { staleSql } from '../../vendors/vendor.repository';
 import { ORDER_PLACED, orderPlaced } from '../order.messages';
 import { createdAnswer, type StoredAnswer } from './answers';
 import type { IdempotencyKey } from './idempotency.repository';
@@ -72,19 +74,18 @@ const PLACE_IF_ALL_FIT = `
       AS a (client, route, key, fingerprint, answer)),
   wanted AS (SELECT vendor_id, product_id, sum(quantity) AS quantity FROM requested GROUP BY vendor_id, product_id),
   locked AS (
-    SELECT p.vendor_id, p.product_id, p.price, w.quantity <= CASE WHEN p.listed AND v.enabled THEN p.stock_quantity ELSE 0 END AS fits,
-           p.stock_quantity
+    SELECT p.vendor_id, p.product_id, p.price, w.quantity, ${sellableSql(staleSql('$19::integer'))} AS sellable_quantity
     FROM wanted w JOIN products p ON p.vendor_id = w.vendor_id AND p.product_id = w.product_id
       JOIN vendors v ON v.vendor_id = p.vendor_id
     ORDER BY p.vendor_id, p.product_id FOR NO KEY UPDATE OF p),
   granted AS (
     SELECT r.*, l.price AS unit_price,
-           (l.stock_quantity - sum(r.quantity) OVER (PARTITION BY r.vendor_id, r.product_id ORDER BY r.place)
+           (l.sellable_quantity - sum(r.quantity) OVER (PARTITION BY r.vendor_id, r.product_id ORDER BY r.place)
              + r.quantity)::integer AS available_quantity
     FROM requested r JOIN locked l USING (vendor_id, product_id)
     WHERE NOT EXISTS (SELECT FROM claimed WHERE NOT free)
       AND NOT EXISTS (SELECT FROM answered JOIN idempotency_keys USING (client, route, key))
-      AND (SELECT count(*) FROM wanted) = (SELECT count(*) FROM locked WHERE fits)),
+      AND (SELECT count(*) FROM wanted) = (SELECT count(*) FROM locked l WHERE l.quantity <= l.sellable_quantity)),
   ${WRITES},
   remembered AS (
     INSERT INTO idempotency_keys (client, route, key, fingerprint, status, answer, expires_at)
@@ -119,7 +120,7 @@ export class PlacementRepository {
   async placeIfAllFit(
     requested: RequestedOrder[],
     keyed: KeyedRequest[],
-    { currency, idempotencyTtlHours }: PlacementRules,
+    { currency, idempotencyTtlHours, stockSyncIntervalMs }: PlacementRules,
   ): Promise<Map<string, Grant> | undefined> {
     try {
       const granted = await preparedAlone<GrantedRow>(this.dataSource, 'place-if-all-fit', PLACE_IF_ALL_FIT, [
@@ -130,6 +131,7 @@ export class PlacementRepository {
         ...keyValues(keyed),
         keyed.map(({ orderIds }) => JSON.stringify(createdAnswer(orderIds).answer)),
         idempotencyTtlHours,
+        stockSyncIntervalMs,
       ]);
       return granted.length === 0 ? undefined : new Map(granted.map((found) => [found.order_id, grantOf(found)]));
     } catch (error) {
@@ -163,6 +165,7 @@ export class PlacementRepository {
 interface PlacementRules {
   currency: string;
   idempotencyTtlHours: number;
+  stockSyncIntervalMs: number;
 }
 
 interface GrantedRow {

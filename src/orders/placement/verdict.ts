@@ -1,6 +1,6 @@
 import type { FieldError } from '../../http/problem-types';
 import { parseProductId } from '../../stock/product';
-import { ProductNotFound } from '../../stock/stock.errors';
+import { ProductNotFound, StockStale } from '../../stock/stock.errors';
 import type { LockedProduct } from '../../stock/stock.repository';
 import { VendorDisabled } from '../../vendors/vendors.errors';
 import { IdempotencyInProgress, IdempotencyKeyReused, InsufficientStock } from '../orders.errors';
@@ -83,7 +83,11 @@ function verdictOfStock(
   products: ReadonlyMap<string, LockedProduct>,
   left: Map<string, number>,
 ): Verdict {
-  const refusal = unknownProducts(lines, products) ?? disabledVendors(lines, products) ?? missingStock(lines, left);
+  const refusal =
+    unknownProducts(lines, products) ??
+    disabledVendors(lines, products) ??
+    staleStock(lines, products) ??
+    missingStock(lines, left);
   if (refusal) return { kind: 'refused', refusal };
   const grants = lines.map(({ productId, quantity }): Grant => {
     const availableQuantity = left.get(productId)!;
@@ -107,6 +111,16 @@ function unknownProducts(lines: AskedLine[], products: ReadonlyMap<string, Locke
 function disabledVendors(lines: AskedLine[], products: ReadonlyMap<string, LockedProduct>): Error | undefined {
   const disabled = lines.find(({ productId }) => !products.get(productId)!.vendorEnabled);
   return disabled && new VendorDisabled(parseProductId(disabled.productId)!.vendorId);
+}
+
+/** Said before a lack of stock: what there is will be known again. */
+function staleStock(lines: AskedLine[], products: ReadonlyMap<string, LockedProduct>): Error | undefined {
+  const blocked = lines.filter(({ productId }) => products.get(productId)!.blocked);
+  if (blocked.length === 0) return undefined;
+  const errors = blocked.flatMap(({ productId, productFields }) =>
+    productFields.map((field): FieldError => ({ field, message: 'is not sold while its stock is stale', productId })),
+  );
+  return new StockStale(parseProductId(blocked[0]!.productId)!.vendorId, errors);
 }
 
 function missingStock(lines: AskedLine[], left: ReadonlyMap<string, number>): Error | undefined {

@@ -1,32 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
+import { CONTAINED, listingParameters, SETTLED, type StagedListing } from './settling';
+import { stagingTable } from './staging.repository';
 
-/** A staged listing, ready to be applied. */
-export interface StagedListing {
-  syncRunId: string;
-  vendorId: string;
-  asOf: Date;
-  clockMarginMs: number;
-  polledAt: Date;
+/** What a range of staged keys asks for. */
+export interface Findings {
+  /** Last key of the range; undefined: there are no more. */
+  until: string | undefined;
+  /** Keys that the vendor lists for the first time, in order; `all`: all of the range. */
+  added: string[] | 'all';
+  /** Keys, in order, whose product differs or has a hold to settle. */
+  changed: string[];
 }
 
-/**
- * Holds that the listing contains: the vendor accepted them before `asOf`, strictly, both by its own clock. With `<=`
- * a sale in the listing's own millisecond would be settled although the listing may not contain it, and oversold.
- */
-const CONTAINED = (listing: string): string =>
-  `o.vendor_id = ${listing}.vendor_id AND o.hold_state = 'acknowledged'
-   AND o.accepted_at + ${listing}.margin < ${listing}.as_of`;
+export interface Written {
+  written: number;
+  /** Products whose number fell to zero although some was left beyond what we had promised. */
+  emptied: string[];
+}
 
-const LISTING = `listing AS (
-  SELECT $1::varchar AS sync_run_id, $2::varchar COLLATE "C" AS vendor_id, $3::timestamptz AS as_of,
-         $4::integer * interval '1 ms' AS margin, $5::timestamptz AS polled_at)`;
-
-/** Settles the contained holds of the keys in $6; the counter follows in the statement's own product update. */
-const SETTLED = `settled AS (
-    UPDATE orders o SET hold_state = 'settled', updated_at = now() FROM listing
-    WHERE ${CONTAINED('listing')} AND o.product_id = ANY($6) RETURNING o.product_id, o.quantity),
-  settled_sum AS (SELECT product_id, sum(quantity)::integer AS quantity FROM settled GROUP BY product_id)`;
+/** The row in hand is not newer than the listing, which has the time $2; a listing without a time is newer than any. */
+const NOT_NEWER = `($2::timestamptz = '-infinity' OR p.as_of <= $2)`;
+const DIFFERS = '(p.vendor_quantity, p.name, p.price, p.listed) IS DISTINCT FROM (s.quantity, s.name, s.price, true)';
+/** $2 and $5 are the listing's. */
+const STAMP = 'as_of = $2, observed_at = $5, updated_at = now()';
 
 /**
  * Writes listings to products in bounded batches. Keys are found first without locks, so that unchanged rows are
@@ -35,102 +32,165 @@ const SETTLED = `settled AS (
  */
 @Injectable()
 export class ApplyRepository {
-  /** Staged keys, in order, that differ from the product or have a hold to settle. */
-  async findChanged(on: Connection, listing: StagedListing, after: string, limit: number): Promise<string[]> {
+  /** Looks at the next staged keys after this one. */
+  async findChanged(on: Connection, listing: StagedListing, after: string, limit: number): Promise<Findings> {
+    const table = stagingTable(listing.syncRunId);
+    // The range first: with both its ends known the planner reads only this part of the products.
+    const { until } = (await row<{ until: string | null }>(
+      on,
+      `SELECT max(product_id) AS until
+       FROM (SELECT product_id FROM ${table} WHERE product_id > $1 ORDER BY product_id LIMIT $2) s`,
+      [after, limit],
+    ))!;
+    if (until === null) return { until: undefined, added: [], changed: [] };
+    const { added, changed, all } = (await row<{ added: string[] | null; changed: string[] | null; all: boolean }>(
+      on,
+      `SELECT count(p.product_id) = 0 AS "all",
+              CASE WHEN count(p.product_id) > 0
+                THEN array_agg(s.product_id ORDER BY s.product_id) FILTER (WHERE p.product_id IS NULL) END AS added,
+              array_agg(s.product_id ORDER BY s.product_id)
+                FILTER (WHERE ${NOT_NEWER} AND (${DIFFERS} OR held.product_id IS NOT NULL)) AS changed
+       FROM ${table} s
+         LEFT JOIN products p ON p.vendor_id = $1 AND p.product_id = s.product_id AND p.product_id > $7 AND p.product_id <= $8
+         LEFT JOIN (
+           SELECT DISTINCT o.product_id FROM orders o
+           WHERE ${CONTAINED} AND o.product_id > $7 AND o.product_id <= $8) held ON held.product_id = s.product_id
+       WHERE s.product_id > $7 AND s.product_id <= $8`,
+      [...listingParameters(listing), after, until],
+    ))!;
+    return { until, added: all ? 'all' : (added ?? []), changed: changed ?? [] };
+  }
+
+  /** The next listed products, in order, that the complete listing lacks. */
+  async findMissing(on: Connection, listing: StagedListing, after: string, limit: number): Promise<string[]> {
     const found = await rows<{ product_id: string }>(
       on,
-      `WITH ${LISTING}
-       SELECT s.product_id
-       FROM listing JOIN stock_staging s USING (sync_run_id)
-         LEFT JOIN products p ON p.vendor_id = $2 AND p.product_id = s.product_id
-       WHERE s.product_id > $6 AND $5::timestamptz IS NOT NULL
-         AND (p.product_id IS NULL OR p.as_of <= listing.as_of AND (
-           (p.vendor_quantity, p.name, p.price, p.listed) IS DISTINCT FROM (s.quantity, s.name, s.price, true)
-           OR EXISTS (SELECT FROM orders o WHERE ${CONTAINED('listing')} AND o.product_id = s.product_id)))
-       ORDER BY s.product_id LIMIT $7`,
-      [...parametersOf(listing), after, limit],
+      `SELECT p.product_id FROM products p
+       WHERE p.vendor_id = $1 AND p.listed AND ${NOT_NEWER} AND p.product_id > $3
+         AND NOT EXISTS (SELECT FROM ${stagingTable(listing.syncRunId)} s WHERE s.product_id = p.product_id)
+       ORDER BY p.product_id LIMIT $4`,
+      [listing.vendorId, listing.asOf ?? '-infinity', after, limit],
     );
     return found.map(({ product_id }) => product_id);
   }
 
-  /** Keys of products that the complete listing lacks: still listed, or with a hold to settle. */
-  async findMissing(on: Connection, listing: StagedListing, limit: number): Promise<string[]> {
+  /** Products that left an earlier listing, that this one lacks too, and that have a hold it settles. */
+  async findGoneWithHolds(on: Connection, listing: StagedListing): Promise<string[]> {
     const found = await rows<{ product_id: string }>(
       on,
-      `WITH ${LISTING}
-       SELECT p.product_id FROM listing JOIN products p ON p.vendor_id = $2 AND p.as_of <= listing.as_of
-       WHERE $5::timestamptz IS NOT NULL
-         AND (p.listed OR EXISTS (SELECT FROM orders o WHERE ${CONTAINED('listing')} AND o.product_id = p.product_id))
-         AND NOT EXISTS (SELECT FROM stock_staging s WHERE s.sync_run_id = $1 AND s.product_id = p.product_id)
-       ORDER BY p.product_id LIMIT $6`,
-      [...parametersOf(listing), limit],
+      `SELECT DISTINCT p.product_id FROM orders o JOIN products p ON p.vendor_id = $1 AND p.product_id = o.product_id
+       WHERE ${CONTAINED} AND NOT p.listed AND ${NOT_NEWER}
+         AND NOT EXISTS (SELECT FROM ${stagingTable(listing.syncRunId)} s WHERE s.product_id = p.product_id)
+       ORDER BY p.product_id`,
+      listingParameters(listing),
     );
     return found.map(({ product_id }) => product_id);
   }
 
   /** Locks the products in key order and answers those that no newer listing has written meanwhile. */
   async lock(tx: Transaction, { vendorId, asOf }: StagedListing, keys: string[]): Promise<string[]> {
-    const locked = await rows<{ product_id: string; as_of: Date }>(
+    const locked = await rows<{ product_id: string }>(
       tx,
-      `SELECT product_id, as_of FROM products WHERE vendor_id = $1 AND product_id = ANY($2)
+      `SELECT product_id FROM products p WHERE vendor_id = $1 AND product_id = ANY($3) AND ${NOT_NEWER}
        ORDER BY vendor_id, product_id FOR NO KEY UPDATE`,
-      [vendorId, keys],
+      [vendorId, asOf ?? '-infinity', keys],
     );
-    return locked.filter((product) => product.as_of <= asOf).map((product) => product.product_id);
+    return locked.map(({ product_id }) => product_id);
   }
 
-  /** Writes what the vendor said to locked products and settles their holds. Answers how many were written. */
-  async update(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<number> {
-    const { written } = (await row<{ written: number }>(
+  /** Writes what the vendor said to locked products that still differ, and settles their holds. */
+  async update(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<Written> {
+    return (await row<Written>(
       tx,
-      `WITH ${LISTING}, ${SETTLED},
+      `WITH ${SETTLED('$7')},
+       before AS (
+         SELECT product_id FROM products WHERE vendor_id = $1 AND product_id = ANY($7) AND stock_quantity > 0),
        written AS (
          UPDATE products p
          SET vendor_quantity = s.quantity, name = s.name, price = s.price, listed = true,
-             reserved_quantity = p.reserved_quantity - COALESCE(settled_sum.quantity, 0),
-             as_of = listing.as_of, observed_at = listing.polled_at, updated_at = now()
-         FROM listing JOIN stock_staging s USING (sync_run_id) LEFT JOIN settled_sum USING (product_id)
-         WHERE s.product_id = ANY($6) AND p.vendor_id = $2 AND p.product_id = s.product_id
-         RETURNING 1)
-       SELECT count(*)::integer AS written FROM written`,
-      [...parametersOf(listing), lockedKeys],
+             reserved_quantity = p.reserved_quantity - COALESCE(settled_sum.quantity, 0), ${STAMP}
+         FROM ${stagingTable(listing.syncRunId)} s LEFT JOIN settled_sum USING (product_id)
+         WHERE s.product_id = ANY($7) AND p.vendor_id = $1 AND p.product_id = s.product_id
+           AND (${DIFFERS} OR settled_sum.quantity IS NOT NULL)
+         RETURNING p.product_id, p.vendor_quantity)
+       SELECT count(*)::integer AS written,
+              COALESCE(array_agg(product_id ORDER BY product_id) FILTER (
+                WHERE vendor_quantity = 0 AND product_id IN (SELECT product_id FROM before)), '{}') AS emptied
+       FROM written`,
+      [...listingParameters(listing), lockedKeys],
     ))!;
-    return written;
   }
 
-  /** Adds products the vendor lists for the first time. Answers how many. */
-  async insert(tx: Transaction, listing: StagedListing, keys: string[]): Promise<number> {
-    const inserted = await rows(
+  /** Adds the products of a range that the vendor lists for the first time. Answers how many. */
+  async insert(
+    tx: Transaction,
+    { syncRunId, vendorId, asOf, polledAt }: StagedListing,
+    range: { after: string; until: string; added: string[] | 'all' },
+  ): Promise<number> {
+    const { inserted } = (await row<{ inserted: number }>(
       tx,
-      `INSERT INTO products (vendor_id, product_id, sku, name, price, vendor_quantity, as_of, observed_at)
-       SELECT $2, product_id, sku, name, price, quantity, $3, $4 FROM stock_staging
-       WHERE sync_run_id = $1 AND product_id = ANY($5) ORDER BY product_id
-       ON CONFLICT DO NOTHING RETURNING 1`,
-      [listing.syncRunId, listing.vendorId, listing.asOf, listing.polledAt, keys],
-    );
-    return inserted.length;
+      `WITH inserted AS (
+         INSERT INTO products (vendor_id, product_id, sku, name, price, vendor_quantity, as_of, observed_at)
+         SELECT $1::varchar, product_id, substr(product_id, length($1::varchar) + 2), name, price, quantity, $2, $3
+         FROM ${stagingTable(syncRunId)}
+         WHERE product_id > $4 AND product_id <= $5 AND ($6::varchar[] IS NULL OR product_id = ANY($6))
+         ORDER BY product_id
+         ON CONFLICT DO NOTHING RETURNING 1)
+       SELECT count(*)::integer AS inserted FROM inserted`,
+      [vendorId, asOf ?? '-infinity', polledAt, range.after, range.until, range.added === 'all' ? null : range.added],
+    ))!;
+    return inserted;
   }
 
   /** Takes locked products off the listing: the vendor has none of them. Settles their holds. */
   async unlist(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<number> {
     const { written } = (await row<{ written: number }>(
       tx,
-      `WITH ${LISTING}, ${SETTLED},
+      `WITH ${SETTLED('$7')},
        written AS (
          UPDATE products p
          SET vendor_quantity = 0, listed = false,
-             reserved_quantity = p.reserved_quantity - COALESCE(settled_sum.quantity, 0),
-             as_of = listing.as_of, observed_at = listing.polled_at, updated_at = now()
-         FROM listing, unnest($6::varchar[]) AS key (product_id) LEFT JOIN settled_sum USING (product_id)
-         WHERE p.vendor_id = $2 AND p.product_id = key.product_id
+             reserved_quantity = p.reserved_quantity - COALESCE(settled_sum.quantity, 0), ${STAMP}
+         FROM unnest($7::varchar[]) AS key (product_id) LEFT JOIN settled_sum USING (product_id)
+         WHERE p.vendor_id = $1 AND p.product_id = key.product_id AND (p.listed OR settled_sum.quantity IS NOT NULL)
          RETURNING 1)
        SELECT count(*)::integer AS written FROM written`,
-      [...parametersOf(listing), lockedKeys],
+      [...listingParameters(listing), lockedKeys],
     ))!;
     return written;
   }
-}
 
-function parametersOf({ syncRunId, vendorId, asOf, clockMarginMs, polledAt }: StagedListing): unknown[] {
-  return [syncRunId, vendorId, asOf, clockMarginMs, polledAt];
+  /** Products, in order, that a listing with a later time wrote: of a clock that an operator no longer believes. */
+  async findFromLater(on: Connection, { vendorId, asOf }: StagedListing, limit: number): Promise<string[]> {
+    const found = await rows<{ product_id: string }>(
+      on,
+      'SELECT product_id FROM products WHERE vendor_id = $1 AND as_of > $2 ORDER BY product_id LIMIT $3',
+      [vendorId, asOf, limit],
+    );
+    return found.map(({ product_id }) => product_id);
+  }
+
+  /** Forgets the vendor's time of these products, locking them in key order. */
+  async forgetTime(tx: Transaction, { vendorId }: StagedListing, keys: string[]): Promise<void> {
+    const locked = 'SELECT FROM products WHERE vendor_id = $1 AND product_id = ANY($2)';
+    await rows(tx, `${locked} ORDER BY vendor_id, product_id FOR NO KEY UPDATE`, [vendorId, keys]);
+    await rows(tx, `UPDATE products SET as_of = '-infinity' WHERE vendor_id = $1 AND product_id = ANY($2)`, [
+      vendorId,
+      keys,
+    ]);
+  }
+
+  /** The vendor's partition of the products, and for how many rows its statistics speak. */
+  async statistics(on: Connection, vendorId: string): Promise<{ partition: string; rows: number } | undefined> {
+    return row(
+      on,
+      `SELECT c.relname AS partition, GREATEST(c.reltuples, 0)::float8 AS rows
+       FROM (SELECT tableoid FROM products WHERE vendor_id = $1 LIMIT 1) p JOIN pg_class c ON c.oid = p.tableoid`,
+      [vendorId],
+    );
+  }
+
+  async analyze(on: Connection, partition: string): Promise<void> {
+    await rows(on, `ANALYZE "${partition}"`);
+  }
 }

@@ -5,13 +5,23 @@ const REMOVED_SHARE_MAX = 1 / 5;
 /** A listing further ahead of the vendor's usual offset to our clock comes from a clock that jumped. */
 const CLOCK_JUMP_MS_MAX = 5 * 60_000;
 
+/** Why a run is held; its error begins with it. */
+export const HELD_FOR = ['CLOCK', 'EMPTY', 'TRUNCATED'] as const;
+export type HeldFor = (typeof HELD_FOR)[number];
+
+/** What an operator has to decide about. `detail` is a sentence that begins with the reason. */
+export interface Problem {
+  heldFor: HeldFor;
+  detail: string;
+}
+
 export interface ListingClock {
-  /** Vendor's clock: what the listing says. */
-  asOf: Date;
+  /** Vendor's clock: what the listing says; null where the vendor gives no time. */
+  asOf: Date | null;
   /** Our clock, when the poll began. */
   polledAt: Date;
-  /** Vendor's clock: the last complete listing that was applied. */
-  fullAsOf: Date | null;
+  /** Vendor's clock: the newest listing that was applied. */
+  stockAsOf: Date | null;
   /** The vendor's usual offset to our clock. */
   clockOffsetMs: number | null;
 }
@@ -20,14 +30,19 @@ export interface ListingClock {
  * Why a listing's time cannot be believed, or undefined. Such a listing changes nothing: a time that runs ahead would
  * count orders as contained that are not, one that moves back would bring sold stock back.
  */
-export function clockProblem({ asOf, polledAt, fullAsOf, clockOffsetMs }: ListingClock): string | undefined {
-  if (fullAsOf !== null && asOf < fullAsOf) {
-    return `CLOCK: asOf ${asOf.toISOString()} is before ${fullAsOf.toISOString()}, which was applied already`;
+export function clockProblem({ asOf, polledAt, stockAsOf, clockOffsetMs }: ListingClock): Problem | undefined {
+  if (asOf === null) return undefined;
+  if (stockAsOf !== null && asOf < stockAsOf) {
+    return problem(
+      'CLOCK',
+      `asOf ${asOf.toISOString()} is before ${stockAsOf.toISOString()}, which was applied already`,
+    );
   }
   // A vendor whose clock is usually behind may correct it up to our time; that is no jump into the future.
   const aheadMs = offsetMs(asOf, polledAt) - Math.max(clockOffsetMs ?? Number.POSITIVE_INFINITY, 0);
   if (aheadMs > CLOCK_JUMP_MS_MAX) {
-    return `CLOCK: asOf ${asOf.toISOString()} is ${Math.round(aheadMs / 1000)} s ahead of the vendor's usual time`;
+    const seconds = Math.round(aheadMs / 1000);
+    return problem('CLOCK', `asOf ${asOf.toISOString()} is ${seconds} s ahead of the vendor's usual time`);
   }
   return undefined;
 }
@@ -36,12 +51,32 @@ export function offsetMs(asOf: Date, polledAt: Date): number {
   return asOf.getTime() - polledAt.getTime();
 }
 
+export interface ListingCounts {
+  /** Rows that may be applied. */
+  staged: number;
+  /** SKUs that are listed so far. */
+  known: number;
+  /** Those of them that the listing lacks. */
+  missing: number;
+  /** Rows the vendor sent, and how many it had announced, if it did. */
+  seen: number;
+  rowsExpected: number | null;
+}
+
 /** Absence is suspicious, an explicit number is news: says why the removals of a complete listing are held back. */
-export function removalProblem(counts: { staged: number; known: number; missing: number }): string | undefined {
-  const { staged, known, missing } = counts;
-  if (staged === 0 && known > 0) return `EMPTY: the listing has none of ${known} known SKUs`;
-  if (missing > REMOVALS_BELIEVED && missing > known * REMOVED_SHARE_MAX) {
-    return `TRUNCATED: the listing lacks ${missing} of ${known} known SKUs`;
+export function removalProblem({ staged, known, missing, seen, rowsExpected }: ListingCounts): Problem | undefined {
+  if (staged === 0 && known > 0) return problem('EMPTY', `the listing has none of ${known} known SKUs`);
+  if (missing <= REMOVALS_BELIEVED) return undefined;
+  if (missing > known * REMOVED_SHARE_MAX) {
+    return problem('TRUNCATED', `the listing lacks ${missing} of ${known} known SKUs`);
+  }
+  if (rowsExpected !== null && seen < rowsExpected) {
+    const rows = `${seen} of the ${rowsExpected} rows it announced`;
+    return problem('TRUNCATED', `the vendor sent ${rows}; ${missing} of ${known} known SKUs are missing`);
   }
   return undefined;
+}
+
+function problem(heldFor: HeldFor, detail: string): Problem {
+  return { heldFor, detail: `${heldFor}: ${detail}` };
 }

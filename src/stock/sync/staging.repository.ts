@@ -1,29 +1,77 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { Injectable } from '@nestjs/common';
+import type { ClientBase } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { isDuplicate } from '../../database/database-errors';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
 import type { StockRow } from './listing-row';
 
-/** Holds a listing whole before anything of it is applied. */
+const TABLE_PREFIX = 'stock_staging_';
+/** A table that a frozen worker still writes to is left for the next run to drop. */
+const DROP_WAIT_MS = 200;
+
+/** A row, and its place in the listing. */
+export interface StagedRow extends StockRow {
+  position: number;
+}
+
+/** Name of the table that holds the run's listing: nothing of another run can be in it. */
+export function stagingTable(syncRunId: string): string {
+  const hex = syncRunId.replaceAll('-', '');
+  if (!/^[0-9a-f]{32}$/.test(hex)) throw new Error(`${syncRunId} is no id of a sync run`);
+  return `${TABLE_PREFIX}${hex}`;
+}
+
+/**
+ * Holds a listing whole before anything of it is applied, in an unlogged table of the run's own: a million rows are
+ * copied without an index and without WAL, and dropping the table gives all of it back. (Deleted from a shared table,
+ * they would stay behind as dead rows until it was vacuumed, every interval again.)
+ */
 @Injectable()
 export class StagingRepository {
-  /** A SKU that comes twice, because the listing moved while it was paged, counts with its later row. */
-  async stage(tx: Transaction, syncRunId: string, vendorId: string, listed: StockRow[]): Promise<void> {
-    const bySku = [...new Map(listed.map((item) => [item.sku, item])).values()];
+  async create(tx: Transaction, syncRunId: string): Promise<void> {
     await rows(
       tx,
-      `INSERT INTO stock_staging (sync_run_id, product_id, sku, name, price, quantity)
-       SELECT $1, $2 || ':' || sku, sku, name, price, quantity
-       FROM unnest($3::varchar[], $4::varchar[], $5::numeric[], $6::integer[]) AS listed (sku, name, price, quantity)
-       ON CONFLICT (sync_run_id, product_id) DO UPDATE
-         SET name = excluded.name, price = excluded.price, quantity = excluded.quantity`,
-      [
-        syncRunId,
-        vendorId,
-        bySku.map(({ sku }) => sku),
-        bySku.map(({ name }) => name),
-        bySku.map(({ price }) => price),
-        bySku.map(({ quantity }) => quantity),
-      ],
+      `CREATE UNLOGGED TABLE ${stagingTable(syncRunId)} (
+         position integer NOT NULL,
+         product_id varchar(161) COLLATE "C" NOT NULL,
+         name varchar(500) NOT NULL,
+         price numeric(12,2) NOT NULL,
+         quantity integer NOT NULL
+       ) WITH (autovacuum_enabled = false)`,
     );
+  }
+
+  async copy(tx: Transaction, syncRunId: string, vendorId: string, staged: StagedRow[]): Promise<void> {
+    const client = (await tx.queryRunner!.connect()) as ClientBase;
+    const columns = 'position, product_id, name, price, quantity';
+    const text = staged.map((item) => lineOf(vendorId, item)).join('');
+    await pipeline(
+      Readable.from([text]),
+      client.query(copyFrom(`COPY ${stagingTable(syncRunId)} (${columns}) FROM STDIN`)),
+    );
+  }
+
+  /** Makes the staged rows ready to be read by key. A SKU that came twice counts with its later row. */
+  async index(on: Connection, syncRunId: string): Promise<void> {
+    const table = stagingTable(syncRunId);
+    const build = `CREATE UNIQUE INDEX ${table}_key ON ${table} (product_id)`;
+    try {
+      // Most listings have no SKU twice, and the index finds that out for nothing.
+      await rows(on, build);
+    } catch (error) {
+      if (!isDuplicate(error, `${table}_key`)) throw error;
+      await rows(
+        on,
+        `DELETE FROM ${table} WHERE (product_id, position) IN (
+           SELECT product_id, position FROM (
+             SELECT product_id, position, lead(product_id) OVER (ORDER BY product_id, position) AS next FROM ${table}) s
+           WHERE next = product_id)`,
+      );
+      await rows(on, build);
+    }
+    await rows(on, `ANALYZE ${table}`);
   }
 
   /** `known`: listed products; `missing`: those of them that the staged listing lacks. */
@@ -32,23 +80,73 @@ export class StagingRepository {
     syncRunId: string,
     vendorId: string,
   ): Promise<{ staged: number; known: number; missing: number }> {
+    const table = stagingTable(syncRunId);
     return (await row<{ staged: number; known: number; missing: number }>(
       on,
-      `SELECT (SELECT count(*)::integer FROM stock_staging WHERE sync_run_id = $1) AS staged,
+      `SELECT (SELECT count(*)::integer FROM ${table}) AS staged,
               count(*)::integer AS known, count(*) FILTER (WHERE s.product_id IS NULL)::integer AS missing
-       FROM products p LEFT JOIN stock_staging s ON s.sync_run_id = $1 AND s.product_id = p.product_id
-       WHERE p.vendor_id = $2 AND p.listed`,
-      [syncRunId, vendorId],
+       FROM products p LEFT JOIN ${table} s ON s.product_id = p.product_id
+       WHERE p.vendor_id = $1 AND p.listed`,
+      [vendorId],
     ))!;
   }
 
-  /** Removes the run's listing, and those that dead workers left. */
-  async clear(on: Connection, syncRunId: string): Promise<void> {
-    await rows(
-      on,
-      `DELETE FROM stock_staging s WHERE s.sync_run_id = $1
-         OR NOT EXISTS (SELECT FROM stock_sync_runs r WHERE r.sync_run_id = s.sync_run_id AND r.status = 'running')`,
-      [syncRunId],
-    );
+  /** Whether the run's rows are all still there: a crash of the server empties an unlogged table. */
+  async isIntact(on: Connection, syncRunId: string, staged: number): Promise<boolean> {
+    const table = stagingTable(syncRunId);
+    const found = await row<{ there: boolean }>(on, 'SELECT to_regclass($1) IS NOT NULL AS there', [table]);
+    if (!found?.there) return false;
+    const { count } = (await row<{ count: number }>(on, `SELECT count(*)::integer AS count FROM ${table}`))!;
+    return count === staged;
   }
+
+  /** Whether a complete listing lacks the same of the vendor's products as an earlier one, with `asOf`, that is held. */
+  async lacksTheSame(
+    on: Connection,
+    vendorId: string,
+    syncRunId: string,
+    held: { syncRunId: string; asOf: Date | null },
+  ) {
+    const found = await row<{ same: boolean }>(
+      on,
+      `SELECT NOT EXISTS (
+         SELECT FROM products p
+           LEFT JOIN ${stagingTable(syncRunId)} s ON s.product_id = p.product_id
+           LEFT JOIN ${stagingTable(held.syncRunId)} h ON h.product_id = p.product_id
+         WHERE p.vendor_id = $1 AND p.listed AND (s.product_id IS NULL) <>
+           (h.product_id IS NULL AND ($2::timestamptz IS NULL OR p.as_of <= $2))) AS same`,
+      [vendorId, held.asOf],
+    );
+    return found!.same;
+  }
+
+  /** Drops the tables of runs that neither go on nor wait for a decision: their own, and what dead workers left. */
+  async clear(on: Connection): Promise<void> {
+    const left = await rows<{ name: string }>(
+      on,
+      `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relname LIKE '${TABLE_PREFIX.replaceAll('_', '\\_')}%'
+         AND NOT EXISTS (
+           SELECT FROM stock_sync_runs r
+           WHERE r.status IN ('running', 'held') AND '${TABLE_PREFIX}' || replace(r.sync_run_id, '-', '') = c.relname)`,
+    );
+    for (const { name } of left) {
+      await on.transaction(async (tx) => {
+        await rows(tx, `SET LOCAL lock_timeout = ${DROP_WAIT_MS}`);
+        await rows(tx, `DROP TABLE IF EXISTS ${name}`);
+      });
+    }
+  }
+}
+
+/** One line of COPY's text format. */
+function lineOf(vendorId: string, { position, sku, name, price, quantity }: StagedRow): string {
+  return `${position}\t${vendorId}:${escaped(sku)}\t${escaped(name)}\t${price}\t${quantity}\n`;
+}
+
+/** Control characters were rejected before; escaped all the same, for a tab would shift the columns. */
+function escaped(text: string): string {
+  return /[\\\t\n\r]/.test(text)
+    ? text.replace(/[\\\t\n\r]/g, (special) => ({ '\t': '\\t', '\n': '\\n', '\r': '\\r' })[special] ?? '\\\\')
+    : text;
 }

@@ -1,60 +1,59 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { Config } from '../../config/config';
 import { newId } from '../../database/new-id';
-import type { ListingPage } from '../../vendors/vendor-adapter';
+import { type Listing, type PollMarks, VendorCallFailed } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
-import { ApplyRepository, type StagedListing } from './apply.repository';
-import { clockProblem, offsetMs, removalProblem } from './judge';
-import { checkRow, type StockRow } from './listing-row';
+import { Applying } from './applying';
+import { Gate } from './gate';
+import { clockProblem, offsetMs, type Problem, removalProblem } from './judge';
+import { planPoll } from './poll-plan';
+import { Progress } from './progress';
+import { orAborted, Staging } from './staging';
 import { StagingRepository } from './staging.repository';
-import { type SyncLease, SyncLeaseRepository } from './sync-lease.repository';
-import { type SyncCounts, type SyncResult, SyncRunRepository } from './sync-run.repository';
+import { type SyncLease, SyncLeaseLost, SyncLeaseRepository } from './sync-lease.repository';
+import type { StagedListing } from './settling';
+import type { SyncResult, SyncTrigger } from './sync-run';
+import { LEASE_MS, SyncRunInHand } from './sync-run-in-hand';
+import { SyncRunRepository } from './sync-run.repository';
 
-/** Products written in one transaction: long enough to be fast, short enough that an order hardly waits. */
-const BATCH_ROWS = 1000;
-/** What a vendor waits for another worker when ours has died; a heartbeat keeps the lease of one that lives. */
-const LEASE_MS = 8000;
-const HEARTBEAT_MS = 2000;
-/** Of the rejected rows, so many are named in the run's error. */
-const REJECTED_SAMPLES = 3;
-
-/** Progress of one run, filled in as it goes. */
-type Progress = SyncCounts & { asOf: Date | null; samples: string[] };
+/** A whole run: the vendor may have millions of rows, and be slow; one that takes longer is ended and polled again. */
+export const RUN_MS_MAX = 10 * 60_000;
+/** Runs of a process that use the database at once: the others wait for their vendors, which costs nothing. */
+const DATABASE_RUNS_MAX = 3;
 
 /** One sync of one vendor: poll, stage, judge, apply. */
 @Injectable()
 export class StockSync {
   private readonly logger = new Logger(StockSync.name);
+  private readonly gate = new Gate(DATABASE_RUNS_MAX);
 
   constructor(
     private readonly dataSource: DataSource,
     private readonly registry: VendorRegistry,
+    private readonly config: Config,
     private readonly leases: SyncLeaseRepository,
     private readonly runs: SyncRunRepository,
-    private readonly staging: StagingRepository,
-    private readonly apply: ApplyRepository,
+    private readonly staged: StagingRepository,
+    private readonly staging: Staging,
+    private readonly applying: Applying,
   ) {}
 
-  /** Takes the lease of a vendor that is due, if there is one. */
-  takeDue(): Promise<SyncLease | undefined> {
-    return this.leases.takeDue(this.dataSource.manager, LEASE_MS);
+  /** Takes the lease of a vendor that is due, if there is one; `suspects`: also one whose last poll failed. */
+  takeDue(suspects = true): Promise<SyncLease | undefined> {
+    const { stockSyncIntervalMs: intervalMsDefault } = this.config;
+    return this.leases.takeDue(this.dataSource.manager, { leaseMs: LEASE_MS, intervalMsDefault, suspects });
   }
 
   /** Runs the sync to its end and records how it went. Throws only when the database fails or the lease is lost. */
-  async run(lease: SyncLease, signal: AbortSignal): Promise<SyncResult> {
-    const syncRunId = newId();
-    const { vendorId } = lease.vendor;
-    await this.dataSource.transaction(async (tx) => {
-      await this.runs.open(tx, syncRunId, vendorId);
-      await this.leases.renew(tx, lease, LEASE_MS);
-    });
-    const progress: Progress = { asOf: null, seen: 0, changed: 0, unchanged: 0, missing: 0, rejected: 0, samples: [] };
-    const heartbeat = setInterval(() => void this.keep(lease), HEARTBEAT_MS);
-    const result = await this.attempt(lease, syncRunId, progress, signal).finally(() => clearInterval(heartbeat));
-    await this.runs.close(this.dataSource.manager, syncRunId, result);
-    await this.staging.clear(this.dataSource.manager, syncRunId);
+  async run(lease: SyncLease, signal: AbortSignal, msMax = RUN_MS_MAX): Promise<SyncResult> {
+    const { run, trigger } = await this.open(lease);
+    const ends = AbortSignal.any([signal, AbortSignal.timeout(msMax)]);
+    const result = await run.whileKept(() => this.attempt(run, trigger, ends));
     const level = result.status === 'succeeded' ? 'debug' : 'warn';
-    this.logger[level]({ vendorId, syncRunId, ...result }, `Stock sync ${result.status}`);
+    const { vendorId } = lease.vendor;
+    this.logger[level]({ vendorId, syncRunId: run.syncRunId, ...result }, `Stock sync ${result.status}`);
+    await this.tidy();
     return result;
   }
 
@@ -63,121 +62,132 @@ export class StockSync {
     return this.leases.release(this.dataSource.manager, lease, delayMs);
   }
 
-  /** A heartbeat that fails is not the end: the run itself finds out whether the lease is still ours. */
-  private async keep(lease: SyncLease): Promise<void> {
-    await this.leases.renew(this.dataSource.manager, lease, LEASE_MS).catch((error: unknown) => {
-      this.logger.debug({ err: error, vendorId: lease.vendor.vendorId }, 'A heartbeat of a stock sync failed');
+  private async open(lease: SyncLease): Promise<{ run: SyncRunInHand; trigger: SyncTrigger }> {
+    const opened = await this.dataSource.transaction(async (tx) => {
+      const { polledAt, vendor } = lease;
+      const run = await this.runs.open(tx, newId(), { vendorId: vendor.vendorId, polledAt });
+      await this.leases.renew(tx, lease, LEASE_MS);
+      return run;
+    });
+    const run = new SyncRunInHand(opened.syncRunId, lease, this.gate, this.dataSource, this.leases);
+    return { run, trigger: opened.trigger };
+  }
+
+  private async attempt(run: SyncRunInHand, trigger: SyncTrigger, signal: AbortSignal): Promise<SyncResult> {
+    const { lease } = run;
+    const plan = planPoll({
+      ...lease,
+      intervalMs: lease.vendor.syncIntervalMs ?? this.config.stockSyncIntervalMs,
+      fullSyncIntervalMs: lease.vendor.fullSyncIntervalMs,
+      manual: trigger === 'manual',
+    });
+    const progress = new Progress(plan.kind);
+    try {
+      const adapter = this.registry.adapterOf(lease.vendor);
+      const poll = await orAborted(signal, adapter.poll(lease.vendor, { ...plan, signal }));
+      if (poll.outcome === 'unchanged') return await this.confirm(run, progress, plan.marks);
+      progress.kind = poll.kind;
+      progress.asOf = poll.asOf;
+      progress.rowsExpected = poll.rowsExpected;
+      await this.staging.stage(run, poll, progress, signal);
+      return await this.judgeAndApply(run, poll, progress);
+    } catch (error) {
+      this.logger.debug({ err: error, vendorId: lease.vendor.vendorId }, 'Stock sync broke off');
+      return this.fail(run, progress, error as Error);
+    }
+  }
+
+  /** A vendor that says that nothing has changed settles nothing: what it listed before says nothing of later orders. */
+  private async confirm(run: SyncRunInHand, progress: Progress, { etag }: PollMarks): Promise<SyncResult> {
+    if (etag === null) throw new VendorCallFailed('stock: answered 304 to a request without an etag');
+    return run.write(async (tx) => {
+      const result = progress.result('succeeded');
+      await this.runs.close(tx, run.syncRunId, result);
+      await this.leases.confirm(tx, run.lease);
+      return result;
     });
   }
 
-  private async attempt(
-    lease: SyncLease,
-    syncRunId: string,
-    progress: Progress,
-    signal: AbortSignal,
-  ): Promise<SyncResult> {
-    try {
-      await this.stage(lease, syncRunId, progress, signal);
-      const problem = await this.judgeAndApply(lease, syncRunId, progress);
-      return resultOf(progress, problem === undefined ? 'succeeded' : 'held', problem);
-    } catch (error) {
-      this.logger.debug({ err: error, vendorId: lease.vendor.vendorId }, 'Stock sync broke off');
-      return resultOf(progress, 'failed', (error as Error).message);
-    }
+  private async fail(run: SyncRunInHand, progress: Progress, error: Error): Promise<SyncResult> {
+    const late = error.name === 'TimeoutError';
+    const result = progress.result('failed', late ? 'the sync took too long and was ended' : error.message);
+    await this.runs.close(this.dataSource.manager, run.syncRunId, result);
+    if (!(error instanceof SyncLeaseLost)) await this.leases.fail(this.dataSource.manager, run.lease);
+    return result;
   }
 
-  private async stage(lease: SyncLease, syncRunId: string, progress: Progress, signal: AbortSignal): Promise<void> {
-    const pages = this.registry.adapterOf(lease.vendor).stock(lease.vendor, signal);
-    for await (const page of pages) {
-      const accepted = checkPage(page, progress);
-      await this.dataSource.transaction(async (tx) => {
-        await this.staging.stage(tx, syncRunId, lease.vendor.vendorId, accepted);
-        await this.leases.renew(tx, lease, LEASE_MS);
-      });
-    }
+  /** What cannot be dropped now is dropped by the next run. */
+  private async tidy(): Promise<void> {
+    await this.staged.clear(this.dataSource.manager).catch((error: unknown) => {
+      this.logger.debug({ err: error }, 'A staged listing could not be dropped');
+    });
   }
 
-  /** Applies what may be applied, and answers why the rest was held. */
-  private async judgeAndApply(lease: SyncLease, syncRunId: string, progress: Progress): Promise<string | undefined> {
-    const { vendor, polledAt } = lease;
-    const asOf = progress.asOf!;
-    const clock = clockProblem({ ...lease, asOf });
-    if (clock !== undefined) return clock;
-    const listing: StagedListing = {
-      syncRunId,
-      vendorId: vendor.vendorId,
-      asOf,
-      clockMarginMs: vendor.clockMarginMs,
-      polledAt,
-    };
-    const counts = await this.staging.count(this.dataSource.manager, syncRunId, vendor.vendorId);
-    progress.missing = counts.missing;
-    const changed = await this.applyChanged(lease, listing);
-    const removal = removalProblem(counts);
-    if (removal === undefined) {
-      progress.changed = changed + (await this.applyMissing(lease, listing));
-      await this.dataSource.transaction(async (tx) => {
-        await this.leases.confirm(tx, lease, asOf, offsetMs(asOf, polledAt));
-        await this.leases.renew(tx, lease, LEASE_MS);
-      });
-    } else {
-      // The listing did not speak for every product, so it does not become the picture that late answers settle by.
-      progress.changed = changed;
-    }
-    progress.unchanged = Math.max(0, counts.staged - changed);
-    return removal;
+  /** Applies what may be applied, and holds the rest for an operator. */
+  private async judgeAndApply(run: SyncRunInHand, poll: Listing, progress: Progress): Promise<SyncResult> {
+    const { lease } = run;
+    const { vendorId } = lease.vendor;
+    const counts = await this.gate.pass(() => this.staged.count(this.dataSource.manager, run.syncRunId, vendorId));
+    if (poll.kind === 'full') progress.missing = counts.missing;
+    const clock = clockProblem({ ...lease, asOf: poll.asOf });
+    if (clock !== undefined) return this.hold(run, progress, clock, counts.staged);
+    const listing = listingOf(run, poll.asOf);
+    const { written, added } = await this.applying.applyNumbers(run, listing, progress);
+    progress.unchanged = Math.max(0, counts.staged - written);
+    const removal = poll.kind === 'full' ? removalProblem({ ...counts, ...progress }) : undefined;
+    if (removal !== undefined) return this.hold(run, progress, removal, counts.staged);
+    if (poll.kind === 'full') progress.changed = written + (await this.applying.applyRemovals(run, listing));
+    await this.applying.refreshStatistics(run, counts.known + added);
+    return this.complete(run, poll, progress);
   }
 
-  private async applyChanged(lease: SyncLease, listing: StagedListing): Promise<number> {
-    let written = 0;
-    let after = '';
-    for (;;) {
-      const keys = await this.apply.findChanged(this.dataSource.manager, listing, after, BATCH_ROWS);
-      if (keys.length === 0) return written;
-      written += await this.dataSource.transaction(async (tx) => {
-        const locked = await this.apply.lock(tx, listing, keys);
-        const updated = await this.apply.update(tx, listing, locked);
-        const inserted = await this.apply.insert(tx, listing, keys);
-        await this.leases.renew(tx, lease, LEASE_MS);
-        return updated + inserted;
-      });
-      after = keys.at(-1)!;
-    }
+  /** The picture is complete, and says so, in one transaction with the marks that the next poll goes on from. */
+  private complete(run: SyncRunInHand, poll: Listing, progress: Progress): Promise<SyncResult> {
+    const { lease, syncRunId } = run;
+    const { kind, asOf } = poll;
+    return run.write(async (tx) => {
+      const result = progress.result('succeeded');
+      if (kind === 'full') await this.runs.supersedeHeld(tx, lease.vendor.vendorId);
+      await this.runs.close(tx, syncRunId, result);
+      const clockOffsetMs = asOf === null ? null : offsetMs(asOf, lease.polledAt);
+      await this.leases.complete(tx, lease, { kind, asOf, clockOffsetMs, marks: poll.marks() });
+      return result;
+    });
   }
 
-  private async applyMissing(lease: SyncLease, listing: StagedListing): Promise<number> {
-    let written = 0;
-    for (;;) {
-      const keys = await this.apply.findMissing(this.dataSource.manager, listing, BATCH_ROWS);
-      const unlisted = await this.dataSource.transaction(async (tx) => {
-        const count = await this.apply.unlist(tx, listing, await this.apply.lock(tx, listing, keys));
-        await this.leases.renew(tx, lease, LEASE_MS);
-        return count;
-      });
-      if (unlisted === 0) return written;
-      written += unlisted;
-    }
+  /**
+   * Keeps the listing for an operator. One run a vendor waits: the newest, unless it only repeats the one that waits
+   * already, whose name an operator may have in hand.
+   */
+  private async hold(run: SyncRunInHand, progress: Progress, problem: Problem, staged: number): Promise<SyncResult> {
+    const { lease, syncRunId } = run;
+    const { vendorId } = lease.vendor;
+    const repeated = await this.gate.pass(() => this.repeatedBy(run, problem));
+    return run.write(async (tx) => {
+      const result = repeated
+        ? progress.result('superseded', `${problem.detail}; as in run ${repeated}, which waits for a decision`)
+        : progress.result('held', problem.detail, { problem, staged });
+      if (!repeated) await this.runs.supersedeHeld(tx, vendorId);
+      await this.runs.close(tx, syncRunId, result);
+      await this.leases.notice(tx, lease, problem.heldFor === 'CLOCK' ? null : progress.asOf);
+      return result;
+    });
+  }
+
+  /** The held run that asks the same of an operator as this one would, if there is one. */
+  private async repeatedBy({ syncRunId, lease }: SyncRunInHand, { heldFor }: Problem): Promise<string | undefined> {
+    const { vendorId } = lease.vendor;
+    const on = this.dataSource.manager;
+    const held = lease.hasHeldRun ? await this.runs.held(on, vendorId) : undefined;
+    if (held?.heldFor !== heldFor || !(await this.staged.isIntact(on, held.syncRunId, held.staged))) return undefined;
+    const same = heldFor === 'CLOCK' || (await this.staged.lacksTheSame(on, vendorId, syncRunId, held));
+    return same ? held.syncRunId : undefined;
   }
 }
 
-function checkPage(page: ListingPage, progress: Progress): StockRow[] {
-  const accepted: StockRow[] = [];
-  for (const listed of page.rows) {
-    const checked = checkRow(listed);
-    if ('rejected' in checked) {
-      progress.rejected += 1;
-      if (progress.samples.length < REJECTED_SAMPLES) progress.samples.push(checked.rejected);
-    } else {
-      accepted.push(checked);
-    }
-  }
-  progress.seen += page.rows.length;
-  progress.asOf = page.asOf;
-  return accepted;
-}
-
-function resultOf(progress: Progress, status: SyncResult['status'], problem: string | undefined): SyncResult {
-  const { samples, ...counts } = progress;
-  const sentences = [...(problem === undefined ? [] : [problem]), ...samples];
-  return { ...counts, status, error: sentences.length === 0 ? null : sentences.join('; ') };
+/** What of a run decides how its listing is applied. */
+export function listingOf({ syncRunId, lease }: SyncRunInHand, asOf: Date | null): StagedListing {
+  const { vendor, polledAt, epochAt } = lease;
+  const { vendorId, clockMarginMs, feedMaxAgeMs } = vendor;
+  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, epochAt };
 }

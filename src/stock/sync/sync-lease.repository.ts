@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { timestampText } from '../../http/cursor';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
 import { VENDOR_COLUMNS, vendorOf } from '../../vendors/vendor.repository';
+import type { PollMarks } from '../../vendors/vendor-adapter';
 import type { Vendor } from '../../vendors/vendor';
+import { HOLD_WAIT_INTERVALS } from './poll-plan';
 
 /** The right to sync one vendor, and what the last sync left behind. */
 export interface SyncLease {
@@ -10,48 +13,97 @@ export interface SyncLease {
   token: string;
   /** Our clock: the poll begins no earlier than this. */
   polledAt: Date;
-  fullAsOf: Date | null;
+  /** Vendor's clock: the newest listing that was applied. */
+  stockAsOf: Date | null;
   clockOffsetMs: number | null;
+  /** Our clock: start of the last poll that confirmed the whole picture. */
+  fullSyncedAt: Date | null;
+  /** Our clock, to the microsecond: when an operator accepted a jump of the vendor's clock. */
+  epochAt: string | null;
+  /** Of the same dialect and address. */
+  marks: PollMarks;
+  hasHeldRun: boolean;
+  /** An acknowledged hold is older than two intervals. */
+  holdsWait: boolean;
+  /** Its last poll failed. */
+  suspect: boolean;
 }
 
-/** Somebody else syncs this vendor now, because our lease ran out. */
+/** What a listing that was applied says of the vendor's picture. */
+export interface Picture {
+  kind: 'full' | 'delta';
+  asOf: Date | null;
+  clockOffsetMs: number | null;
+  marks: PollMarks;
+}
+
+/** Somebody else syncs this vendor now, because our lease ran out or an operator decided about an earlier run. */
 export class SyncLeaseLost extends Error {
   constructor(vendorId: string) {
-    super(`The lease to sync ${vendorId} ran out`);
+    super(`The lease to sync ${vendorId} was lost`);
   }
 }
 
 type LeaseRow = Parameters<typeof vendorOf>[0] & {
   sync_token: string;
   polled_at: Date;
-  full_as_of: Date | null;
+  stock_as_of: Date | null;
   clock_offset_ms: string | null;
+  full_synced_at: Date | null;
+  epoch_at: string | null;
+  position: string | null;
+  etag: string | null;
+  has_held_run: boolean;
+  holds_wait: boolean;
+  suspect: boolean;
 };
+
+/** Marks mean something only to the dialect and at the address that gave them. */
+const SOURCE = `kind || ' ' || base_url`;
+
+/** $1: lease in ms, $2: the installation's poll interval in ms. */
+const LEASE = `sync_token = sync_token + 1, sync_leased_until = clock_timestamp() + $1::integer * interval '1 ms'`;
+const LEASED = `${VENDOR_COLUMNS}, sync_token, clock_timestamp() AS polled_at, clock_offset_ms, full_synced_at,
+  GREATEST(stock_as_of, full_as_of) AS stock_as_of, ${timestampText('stock_epoch_at')} AS epoch_at,
+  CASE WHEN sync_marks_of = ${SOURCE} THEN sync_position END AS position,
+  CASE WHEN sync_marks_of = ${SOURCE} THEN sync_etag END AS etag, sync_failures > 0 AS suspect,
+  EXISTS (SELECT FROM stock_sync_runs r WHERE r.vendor_id = vendors.vendor_id AND r.status = 'held') AS has_held_run,
+  EXISTS (
+    SELECT FROM orders o WHERE o.vendor_id = vendors.vendor_id AND o.hold_state = 'acknowledged'
+      AND o.acknowledged_at < clock_timestamp()
+        - ${HOLD_WAIT_INTERVALS} * COALESCE(sync_interval_ms, $2::integer) * interval '1 ms') AS holds_wait`;
 
 @Injectable()
 export class SyncLeaseRepository {
-  /** Takes the vendor that has been due longest, if any is due and free. */
-  async takeDue(on: Connection, leaseMs: number): Promise<SyncLease | undefined> {
+  /** Takes the vendor that has been due longest, if any is due and free; `suspects`: also one whose last poll failed. */
+  async takeDue(
+    on: Connection,
+    { leaseMs, intervalMsDefault, suspects }: { leaseMs: number; intervalMsDefault: number; suspects: boolean },
+  ): Promise<SyncLease | undefined> {
     const taken = await row<LeaseRow>(
       on,
-      `UPDATE vendors SET sync_token = sync_token + 1, sync_leased_until = clock_timestamp() + $1::integer * interval '1 ms'
+      `UPDATE vendors SET ${LEASE}
        WHERE vendor_id = (
-         SELECT vendor_id FROM vendors
-         WHERE enabled AND sync_due_at <= clock_timestamp()
+         SELECT vendor_id FROM vendors v
+         WHERE enabled AND ($3 OR sync_failures = 0)
+           AND (sync_due_at <= clock_timestamp()
+             OR EXISTS (SELECT FROM stock_sync_runs r WHERE r.vendor_id = v.vendor_id AND r.status = 'pending'))
            AND (sync_leased_until IS NULL OR sync_leased_until < clock_timestamp())
          ORDER BY sync_due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
-       RETURNING ${VENDOR_COLUMNS}, sync_token, clock_timestamp() AS polled_at, full_as_of, clock_offset_ms`,
-      [leaseMs],
+       RETURNING ${LEASED}`,
+      [leaseMs, intervalMsDefault, suspects],
     );
-    return (
-      taken && {
-        vendor: vendorOf(taken),
-        token: taken.sync_token,
-        polledAt: taken.polled_at,
-        fullAsOf: taken.full_as_of,
-        clockOffsetMs: taken.clock_offset_ms === null ? null : Number(taken.clock_offset_ms),
-      }
-    );
+    return taken && leaseOf(taken);
+  }
+
+  /** Takes a vendor from whoever syncs it now: that run writes nothing more. */
+  async seize(tx: Transaction, vendorId: string, leaseMs: number): Promise<SyncLease> {
+    const taken = await row<LeaseRow>(tx, `UPDATE vendors SET ${LEASE} WHERE vendor_id = $3 RETURNING ${LEASED}`, [
+      leaseMs,
+      0,
+      vendorId,
+    ]);
+    return leaseOf(taken!);
   }
 
   /**
@@ -68,13 +120,73 @@ export class SyncLeaseRepository {
     if (!renewed) throw new SyncLeaseLost(vendorId);
   }
 
-  /** Records that the picture is fresh: the listing was applied whole. */
-  async confirm(tx: Transaction, { vendor, token, polledAt }: SyncLease, asOf: Date, offsetMs: number): Promise<void> {
+  /**
+   * Records that the picture is fresh and what speaks for it: a complete listing for every product, a delta only for the
+   * rows it wrote. A complete listing without a time takes back what an earlier one said of the time.
+   */
+  async complete(tx: Transaction, { vendor, token, polledAt }: SyncLease, picture: Picture): Promise<void> {
+    const { kind, asOf, clockOffsetMs, marks } = picture;
     await rows(
       tx,
-      'UPDATE vendors SET full_as_of = $3, clock_offset_ms = $4, synced_at = $5 WHERE vendor_id = $1 AND sync_token = $2',
-      [vendor.vendorId, token, asOf, Math.round(offsetMs), polledAt],
+      `UPDATE vendors SET synced_at = GREATEST(synced_at, $3), sync_failures = 0,
+         stock_as_of = COALESCE($4, stock_as_of), clock_offset_ms = COALESCE($5, clock_offset_ms),
+         full_as_of = CASE WHEN $6 THEN $4 ELSE full_as_of END,
+         full_synced_at = CASE WHEN $6 THEN $3 ELSE full_synced_at END,
+         sync_position = $7, sync_etag = $8, sync_marks_of = $9
+       WHERE vendor_id = $1 AND sync_token = $2`,
+      [
+        vendor.vendorId,
+        token,
+        polledAt,
+        asOf,
+        clockOffsetMs === null ? null : Math.round(clockOffsetMs),
+        kind === 'full',
+        marks.position,
+        marks.etag,
+        `${vendor.kind} ${vendor.baseUrl}`,
+      ],
     );
+  }
+
+  /** Records that the vendor confirmed the whole picture without listing it. */
+  async confirm(tx: Transaction, { vendor, token, polledAt }: SyncLease): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE vendors SET synced_at = $3, full_synced_at = $3, sync_failures = 0
+       WHERE vendor_id = $1 AND sync_token = $2`,
+      [vendor.vendorId, token, polledAt],
+    );
+  }
+
+  /** Records that numbers of this time were applied although the listing did not speak for every product. */
+  async notice(tx: Transaction, { vendor, token }: SyncLease, asOf: Date | null): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE vendors SET stock_as_of = COALESCE($3, stock_as_of), sync_failures = 0
+       WHERE vendor_id = $1 AND sync_token = $2`,
+      [vendor.vendorId, token, asOf],
+    );
+  }
+
+  async fail(on: Connection, { vendor, token }: SyncLease): Promise<void> {
+    await rows(on, 'UPDATE vendors SET sync_failures = sync_failures + 1 WHERE vendor_id = $1 AND sync_token = $2', [
+      vendor.vendorId,
+      token,
+    ]);
+  }
+
+  /**
+   * From now on times of the vendor mean something else: nothing counts as contained before a listing that is asked for
+   * later than this. Answers this moment, to the microsecond.
+   */
+  async beginEpoch(tx: Transaction, { vendor, token }: SyncLease): Promise<string> {
+    const begun = await row<{ epoch_at: string }>(
+      tx,
+      `UPDATE vendors SET stock_epoch_at = clock_timestamp(), full_as_of = NULL
+       WHERE vendor_id = $1 AND sync_token = $2 RETURNING ${timestampText('stock_epoch_at')} AS epoch_at`,
+      [vendor.vendorId, token],
+    );
+    return begun!.epoch_at;
   }
 
   /** Gives the lease back; the vendor is due again after the delay. */
@@ -86,4 +198,20 @@ export class SyncLeaseRepository {
       [vendor.vendorId, token, Math.round(delayMs)],
     );
   }
+}
+
+function leaseOf(taken: LeaseRow): SyncLease {
+  return {
+    vendor: vendorOf(taken),
+    token: taken.sync_token,
+    polledAt: taken.polled_at,
+    stockAsOf: taken.stock_as_of,
+    clockOffsetMs: taken.clock_offset_ms === null ? null : Number(taken.clock_offset_ms),
+    fullSyncedAt: taken.full_synced_at,
+    epochAt: taken.epoch_at,
+    marks: { position: taken.position, etag: taken.etag },
+    hasHeldRun: taken.has_held_run,
+    holdsWait: taken.holds_wait,
+    suspect: taken.suspect,
+  };
 }

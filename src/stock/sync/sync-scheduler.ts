@@ -6,8 +6,13 @@ import { Loop } from '../../lifecycle/loop';
 import { StockSync } from './stock-sync';
 import type { SyncLease } from './sync-lease.repository';
 
-/** Vendors one worker polls at once, so that a hanging one delays no other. */
-const RUNS_MAX = 8;
+/** Vendors one worker polls at once. Most of a poll is waiting for the vendor. */
+const RUNS_MAX = 32;
+/**
+ * Of these, vendors whose last poll failed. One that hangs does so until its deadline, every time: however many of them
+ * there are, the others find room.
+ */
+const SUSPECT_RUNS_MAX = 16;
 /** How often we look which vendor is due. */
 const LOOK_EVERY_MS = 200;
 /** Polls are spread by up to this share of the interval, so that vendors registered together drift apart. */
@@ -16,9 +21,10 @@ const JITTER_SHARE = 0.1;
 /** Polls each vendor at its interval, one run a vendor at a time over all workers (the lease sees to that). */
 @Injectable()
 export class SyncScheduler implements Agent {
+  readonly limits = { runs: RUNS_MAX, suspectRuns: SUSPECT_RUNS_MAX };
   private readonly logger = new Logger(SyncScheduler.name);
   private readonly loop: Loop;
-  private readonly underWay = new Set<Promise<void>>();
+  private readonly underWay = new Map<Promise<void>, SyncLease>();
   private stopping = new AbortController();
 
   constructor(
@@ -38,18 +44,23 @@ export class SyncScheduler implements Agent {
   async stop(): Promise<void> {
     await this.loop.stop();
     this.stopping.abort();
-    await Promise.all(this.underWay);
+    await Promise.all(this.underWay.keys());
   }
 
   /** Starts what is due, as far as there is room. */
   async runOnce(): Promise<number> {
-    while (this.underWay.size < RUNS_MAX) {
-      const lease = await this.sync.takeDue();
+    while (this.underWay.size < this.limits.runs) {
+      const lease = await this.sync.takeDue(this.hasRoomForSuspects());
       if (!lease) break;
       const run = this.poll(lease).finally(() => this.underWay.delete(run));
-      this.underWay.add(run);
+      this.underWay.set(run, lease);
     }
     return LOOK_EVERY_MS;
+  }
+
+  private hasRoomForSuspects(): boolean {
+    const suspects = [...this.underWay.values()].filter(({ suspect }) => suspect);
+    return suspects.length < this.limits.suspectRuns;
   }
 
   private async poll(lease: SyncLease): Promise<void> {

@@ -2,8 +2,9 @@ import { type Percentiles, percentilesOf } from '../statistics';
 
 /** What came of a stretch of load. */
 export interface LoadOutcome {
+  /** Answered as expected: orders, unless it was about reads. */
   created: number;
-  /** Everything that was not a 201, by status or error. */
+  /** Everything else, by status or error. */
   others: Record<string, number>;
   elapsedSeconds: number;
   latencyMs: Percentiles;
@@ -16,8 +17,10 @@ export class Tally {
   private readonly latenciesMs: number[] = [];
   private readonly others: Record<string, number> = {};
 
+  constructor(private readonly expectedStatus = CREATED) {}
+
   answered(status: number, latencyMs: number): void {
-    if (status === CREATED) this.latenciesMs.push(latencyMs);
+    if (status === this.expectedStatus) this.latenciesMs.push(latencyMs);
     else this.failed(String(status));
   }
 

@@ -109,6 +109,12 @@ const controls: [bug: string, plants.Plant, caughtBy: Watchable, History][] = [
     historyOf({ 'north:A': 5 }, [publish], later(sync()), [sync('delayed')]),
   ],
   [
+    'a listing older than the stored one is believed, and what was sold comes back',
+    syncPlants.believingOldListings,
+    'nothing is oversold',
+    historyOf({ 'north:A': 5 }, [publish], [place(3)], later(dispatch), later(sync()), [sync('delayed')]),
+  ],
+  [
     'silence is taken for a refusal',
     plants.takingSilenceForRefusal,
     'the books agree with what is decided',

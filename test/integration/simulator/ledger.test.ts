@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Ledger, ledgerPath } from '../../../src/simulator/ledger';
 import type { LedgerEvent } from '../../../src/simulator/ledger-event';
 import { startSimulator } from '../../../src/simulator/simulator';
+import { fileHandlePrototype, holdFlushes } from './held-flushes';
 import { items, ledger, order, type Reply, SimulatedShop, VENDOR_ID } from './simulated-shop';
 
 const RUN_TYPESCRIPT = join(__dirname, '../../support/run-typescript.cjs');
@@ -210,29 +211,6 @@ describe('the ledger of a simulated vendor', () => {
     const { ledger: opened, events } = await openLedger();
     await opened.close();
     return events;
-  }
-
-  /** Every flush waits from now on, until `now()`; `reached` resolves when the first one has begun. */
-  async function holdFlushes(): Promise<{ reached: Promise<void>; now: () => void; flushes: () => number }> {
-    const prototype = await fileHandlePrototype();
-    const flush = prototype.datasync;
-    let now!: () => void;
-    let hasReached!: () => void;
-    const released = new Promise<void>((resolve) => (now = resolve));
-    const reached = new Promise<void>((resolve) => (hasReached = resolve));
-    const spy = jest.spyOn(prototype, 'datasync').mockImplementation(async function (this: unknown) {
-      hasReached();
-      await released;
-      await flush.call(this as never);
-    });
-    return { reached, now, flushes: () => spy.mock.calls.length };
-  }
-
-  /** Node gives files no exported class; any open file leads to it. */
-  async function fileHandlePrototype(): Promise<{ datasync: () => Promise<void> }> {
-    const file = await open(join(dataDir, 'any'), 'w');
-    await file.close();
-    return Object.getPrototypeOf(file) as { datasync: () => Promise<void> };
   }
 
   async function startProcess(): Promise<{ process: ChildProcess; baseUrl: string }> {

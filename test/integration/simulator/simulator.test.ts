@@ -8,6 +8,7 @@ import {
   startSimulator,
 } from '../../../src/simulator/simulator';
 import { items, order } from './simulated-shop';
+import { linesOf } from './spoken';
 
 describe('the simulator', () => {
   let dataDir: string;
@@ -27,16 +28,20 @@ describe('the simulator', () => {
     return simulator;
   }
 
-  it('opens three demo vendors that each sell 300 products', async () => {
+  it('opens three demo vendors, one in each dialect, that each sell 300 products', async () => {
     const { vendors, port } = await start();
 
-    expect(vendors.map(({ vendorId }) => vendorId)).toEqual(['alpine-outdoor', 'nordic-home', 'copper-kitchen']);
-    for (const { baseUrl, kind } of vendors) {
-      expect(kind).toBe('rest');
-      expect(new URL(baseUrl).port).toBe(String(port));
-      const { items: listed } = (await (await fetch(`${baseUrl}/stock`)).json()) as { items: unknown[] };
-      expect(listed).toHaveLength(300);
-    }
+    expect(vendors.map(({ vendorId, kind }) => [vendorId, kind])).toEqual([
+      ['alpine-outdoor', 'rest'],
+      ['nordic-home', 'wholesale'],
+      ['copper-kitchen', 'feed'],
+    ]);
+    const [rest, wholesale, feed] = vendors.map(({ baseUrl }) => baseUrl);
+    expect([rest, wholesale, feed].map((url) => new URL(url as string).port)).toEqual(Array(3).fill(String(port)));
+    const { items: listed } = (await (await fetch(`${rest}/stock`)).json()) as { items: unknown[] };
+    const { total_items: total } = (await (await fetch(`${wholesale}/inventory`)).json()) as { total_items: number };
+    const lines = linesOf(await (await fetch(`${feed}/catalogue.ndjson`)).text());
+    expect([listed.length, total, lines.at(-1).count]).toEqual([300, 300, 300]);
   });
 
   it('sells readable things at sensible prices', () => {
@@ -99,6 +104,7 @@ describe('the simulator', () => {
     ['its id does not match', { vendorId: 'Left Shop' }],
     ['its name is not', { name: '' }],
     ['its token is empty', { token: '' }],
+    ['its dialect is none of', { dialect: 'soap' as 'rest' }],
     ['is there twice', { catalogue: [...items(1), ...items(1)] }],
     ['the price is not a decimal string', { catalogue: [{ sku: 'A', name: 'A', quantity: 1, price: '1' }] }],
     ['the quantity is not a whole number', { catalogue: [{ sku: 'A', name: 'A', quantity: -1, price: '1.00' }] }],

@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Books } from '../../../src/simulator/books';
 import { Shop } from '../../../src/simulator/shop';
+import { Stockroom } from '../../../src/simulator/stockroom';
 import { type Item, items, type Reply, type Row, SimulatedShop } from './simulated-shop';
 
 interface Listing {
@@ -88,7 +90,9 @@ describe('the stock listing of a simulated vendor', () => {
   });
 
   it.each([
-    ['?updatedSince=2026-01-01T00:00:00.000Z', 'UNSUPPORTED_PARAMETER', 'updatedSince'],
+    ['?since=2026-01-01T00:00:00.000Z', 'UNSUPPORTED_PARAMETER', 'since'],
+    ['?updatedSince=yesterday', 'BAD_REQUEST', 'updatedSince'],
+    ['?updatedSince=', 'BAD_REQUEST', 'updatedSince'],
     ['?limit=0', 'BAD_REQUEST', 'limit'],
     ['?limit=1001', 'BAD_REQUEST', 'limit'],
     ['?limit=1&limit=2', 'BAD_REQUEST', 'limit'],
@@ -145,18 +149,19 @@ describe('the stock listing of a simulated vendor', () => {
       let nowMs = Date.parse('2026-01-01T00:00:00.000Z');
       const time = { wallMs: () => nowMs, steadyMs: () => 0 };
       const profile = { vendorId: 'still-shop', name: 'Still Shop', catalogue: items(1) };
-      const still = await Shop.open(profile, dataDir, { skewMs: () => 0, time, notice: () => undefined });
+      const books = await Books.open(profile, dataDir, { skewMs: () => 0, time, notice: () => undefined });
+      const stockroom = new Stockroom(books);
       nowMs += 1;
-      const sale = await still.place('order-1', 'SKU-0000', 1);
+      const sale = await new Shop(profile, books).place({ reference: 'order-1', sku: 'SKU-0000', quantity: 1 });
 
-      const sameMs = await still.beginListing('now', 'ascending');
+      const sameMs = await stockroom.beginListing('now', 'ascending');
       nowMs += 1;
-      const nextMs = await still.beginListing('now', 'ascending');
+      const nextMs = await stockroom.beginListing('now', 'ascending');
 
       expect(sale).toEqual(expect.objectContaining({ acceptedAt: new Date(sameMs.asOfMs).toISOString() }));
-      expect(still.unchangedMark(sameMs.asOfMs)).toBeUndefined();
-      expect(still.unchangedMark(nextMs.asOfMs)).toEqual(expect.any(String));
-      await still.close();
+      expect(stockroom.unchangedMark(sameMs.asOfMs)).toBeUndefined();
+      expect(stockroom.unchangedMark(nextMs.asOfMs)).toEqual(expect.any(String));
+      await books.close();
       await rm(dataDir, { recursive: true });
     });
   });

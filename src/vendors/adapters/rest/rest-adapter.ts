@@ -1,127 +1,170 @@
 import { Injectable } from '@nestjs/common';
+import { PollPatience } from '../../poll-patience';
+import { readAhead } from '../../read-ahead';
 import type { Vendor } from '../../vendor';
 import {
-  type Accepted,
   type CancelAnswer,
+  type Listing,
   type ListedRow,
-  type ListingPage,
+  type ListingKind,
   type LookUpAnswer,
+  type Poll,
+  type PollRequest,
   type Purchase,
   type PurchaseAnswer,
-  type Refused,
   type RefusalReason,
-  type Unknown,
   type VendorAdapter,
   VendorCallFailed,
 } from '../../vendor-adapter';
-import { NoAnswer, VendorHttp, type VendorResponse } from '../../vendor-http';
+import {
+  acceptedAs,
+  cancelAnswer,
+  etagOf,
+  type Fields,
+  fieldsIn,
+  notKnown,
+  ORDER_ANSWER_BYTES_MAX,
+  orderAnswer,
+  purchaseAnswer,
+  refusedFor,
+  timeOf,
+  unreadable,
+} from '../../vendor-answer';
+import { VendorHttp, type VendorResponse } from '../../vendor-http';
 
-const ORDER_ANSWER_BYTES_MAX = 64 * 1024;
-const LISTING_PAGE_ROWS = 1000;
-const LISTING_PAGE_BYTES_MAX = 8 * 1024 * 1024;
-/** Two million rows at the page size we ask for; a vendor that pages for ever is stopped here. */
-const LISTING_PAGES_MAX = 20_000;
-const VENDOR_ORDER_ID_LENGTH_MAX = 200;
-const DETAIL_LENGTH_MAX = 300;
-/** A vendor that asks for longer than this is asked again all the same. */
-const RETRY_AFTER_MS_MAX = 3_600_000;
-const KNOWN_REASONS: readonly string[] = ['OUT_OF_STOCK', 'UNKNOWN_SKU', 'CANCELLED'] satisfies RefusalReason[];
+/** Some 100 KB: parsed in a few milliseconds, and written to the database by one statement. */
+const PAGE_ROWS = 1000;
+const PAGE_BYTES_MAX = 8 * 1024 * 1024;
+/** Two million rows at the page size we ask for, ten times that in small pages; who pages for ever is stopped here. */
+const PAGES_MAX = 20_000;
+/** How a vendor says that it has no deltas, or none that reaches so far back. */
+const NO_DELTA = [400, 410, 422, 501];
+const REASONS: ReadonlyMap<string, RefusalReason> = new Map([
+  ['OUT_OF_STOCK', 'OUT_OF_STOCK'],
+  ['UNKNOWN_SKU', 'UNKNOWN_SKU'],
+  ['CANCELLED', 'CANCELLED'],
+]);
 
-/** The reference dialect: JSON over HTTP, pages by cursor, orders decided at once. */
+/** The reference dialect: JSON over HTTP, pages by cursor, deltas by time, orders decided at once. */
 @Injectable()
 export class RestAdapter implements VendorAdapter {
   readonly kind = 'rest';
 
   constructor(private readonly http: VendorHttp) {}
 
-  async *stock(vendor: Vendor, signal: AbortSignal): AsyncIterable<ListingPage> {
-    let cursor: string | null = null;
-    let asOf: Date | undefined;
-    for (let pages = 0; pages < LISTING_PAGES_MAX; pages++) {
-      const listing: RawListing = await this.listingPage(vendor, cursor, signal);
-      asOf ??= listing.asOf;
-      if (listing.asOf.getTime() !== asOf.getTime())
-        throw new VendorCallFailed('stock: asOf changed between two pages');
-      yield { asOf, rows: listing.rows };
-      if (listing.nextCursor === null) return;
-      if (listing.nextCursor === cursor) throw new VendorCallFailed('stock: nextCursor repeats itself');
-      cursor = listing.nextCursor;
+  async poll(vendor: Vendor, { kind, marks, signal }: PollRequest): Promise<Poll> {
+    const calls = new StockCalls(this.http, vendor, signal);
+    if (kind === 'delta' && marks.position !== null) {
+      const response = await calls.get({ updatedSince: marks.position });
+      if (!NO_DELTA.includes(response.status)) {
+        const first = pageIn(response);
+        // What a delta has changed is no longer the listing that the validator stands for.
+        return listingFrom(calls, 'delta', first, (rows) => (rows === 0 ? marks.etag : null), {
+          updatedSince: marks.position,
+        });
+      }
     }
-    throw new VendorCallFailed(`stock: more than ${LISTING_PAGES_MAX} pages`);
+    const asked = kind === 'full' && marks.etag !== null;
+    const response = await calls.get({}, asked ? { 'if-none-match': marks.etag! } : {});
+    if (response.status === 304 && asked) return { outcome: 'unchanged' };
+    return listingFrom(calls, 'full', pageIn(response), () => etagOf(response), {});
   }
 
-  async purchase(vendor: Vendor, purchase: Purchase): Promise<PurchaseAnswer> {
-    try {
-      const response = await this.http.call(vendor, {
-        method: 'POST',
-        path: '/orders',
-        headers: { 'idempotency-key': purchase.reference },
-        body: JSON.stringify(purchase),
-        answerBytesMax: ORDER_ANSWER_BYTES_MAX,
-      });
-      return purchaseAnswer(response);
-    } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
-      return { outcome: error.notSent ? 'not_sent' : 'unknown', detail: error.message };
-    }
+  purchase(vendor: Vendor, purchase: Purchase): Promise<PurchaseAnswer> {
+    const call = this.http.call(vendor, {
+      method: 'POST',
+      path: '/orders',
+      headers: { 'idempotency-key': purchase.reference },
+      body: JSON.stringify(purchase),
+      answerBytesMax: ORDER_ANSWER_BYTES_MAX,
+    });
+    return purchaseAnswer(call, purchased);
   }
 
-  async lookUp(vendor: Vendor, reference: string): Promise<LookUpAnswer> {
-    try {
-      const response = await this.http.call(vendor, {
-        method: 'GET',
-        path: `/orders/${encodeURIComponent(reference)}`,
-        answerBytesMax: ORDER_ANSWER_BYTES_MAX,
-      });
-      return lookUpAnswer(response);
-    } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
-      return { outcome: 'unknown', detail: error.message };
-    }
+  lookUp(vendor: Vendor, reference: string): Promise<LookUpAnswer> {
+    return orderAnswer(this.callOrder('GET', vendor, reference), lookedUp);
   }
 
-  async cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
-    try {
-      const response = await this.http.call(vendor, {
-        method: 'DELETE',
-        path: `/orders/${encodeURIComponent(reference)}`,
-        answerBytesMax: ORDER_ANSWER_BYTES_MAX,
-      });
-      return cancelAnswer(response);
-    } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
-      return { outcome: 'unknown', detail: error.message };
-    }
+  cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
+    return orderAnswer(this.callOrder('DELETE', vendor, reference), cancelAnswer);
   }
 
-  private async listingPage(vendor: Vendor, cursor: string | null, signal: AbortSignal): Promise<RawListing> {
-    const query = new URLSearchParams({ limit: String(LISTING_PAGE_ROWS), ...(cursor !== null && { cursor }) });
-    try {
-      const response = await this.http.call(vendor, {
-        method: 'GET',
-        path: `/stock?${query.toString()}`,
-        answerBytesMax: LISTING_PAGE_BYTES_MAX,
-        signal,
-      });
-      if (response.status !== 200) throw new VendorCallFailed(`stock: answered ${response.status}`);
-      return rawListing(response);
-    } catch (error) {
-      if (error instanceof NoAnswer) throw new VendorCallFailed(`stock: ${error.message}`, { cause: error });
-      throw error;
-    }
+  private callOrder(method: 'GET' | 'DELETE', vendor: Vendor, reference: string): Promise<VendorResponse> {
+    const path = `/orders/${encodeURIComponent(reference)}`;
+    return this.http.call(vendor, { method, path, answerBytesMax: ORDER_ANSWER_BYTES_MAX });
   }
 }
 
-interface RawListing {
+/** The calls of one poll. */
+class StockCalls {
+  private readonly patience: PollPatience;
+
+  constructor(
+    private readonly http: VendorHttp,
+    private readonly vendor: Vendor,
+    private readonly signal: AbortSignal,
+  ) {
+    this.patience = new PollPatience(signal);
+  }
+
+  get(query: Record<string, string>, headers: Record<string, string> = {}): Promise<VendorResponse> {
+    const path = `/stock?${new URLSearchParams({ limit: String(PAGE_ROWS), ...query }).toString()}`;
+    const { signal } = this;
+    return this.patience.ask(() =>
+      this.http.call(this.vendor, { method: 'GET', path, headers, answerBytesMax: PAGE_BYTES_MAX, signal }),
+    );
+  }
+}
+
+interface Page {
   asOf: Date;
   rows: ListedRow[];
   nextCursor: string | null;
 }
 
-function rawListing(response: VendorResponse): RawListing {
-  const body = objectIn(response);
+function listingFrom(
+  calls: StockCalls,
+  kind: ListingKind,
+  first: Page,
+  etagAfter: (rows: number) => string | null,
+  query: Record<string, string>,
+): Listing {
+  let rows = 0;
+  async function* pages(): AsyncIterable<ListedRow[]> {
+    for await (const page of readAhead(pagesAfter(calls, first, query))) {
+      rows += page.length;
+      yield page;
+    }
+  }
+  return {
+    outcome: 'listing',
+    kind,
+    asOf: first.asOf,
+    rowsExpected: null,
+    pages: pages(),
+    marks: () => ({ position: first.asOf.toISOString(), etag: etagAfter(rows) }),
+  };
+}
+
+async function* pagesAfter(calls: StockCalls, first: Page, query: Record<string, string>): AsyncIterable<ListedRow[]> {
+  let page = first;
+  for (let pages = 1; pages <= PAGES_MAX; pages++) {
+    yield page.rows;
+    const cursor = page.nextCursor;
+    if (cursor === null) return;
+    page = pageIn(await calls.get({ ...query, cursor }));
+    if (page.asOf.getTime() !== first.asOf.getTime())
+      throw new VendorCallFailed('stock: asOf changed between two pages');
+    if (page.nextCursor === cursor) throw new VendorCallFailed('stock: nextCursor repeats itself');
+  }
+  throw new VendorCallFailed(`stock: more than ${PAGES_MAX} pages`);
+}
+
+function pageIn(response: VendorResponse): Page {
+  if (response.status !== 200) throw new VendorCallFailed(`stock: answered ${response.status}`);
+  const body = fieldsIn(response.text);
   const asOf = timeOf(body?.asOf);
-  if (!body || !asOf) throw new VendorCallFailed('stock: asOf is missing or not a time');
+  if (!body || !asOf) throw new VendorCallFailed('stock: asOf is missing or not a time with its offset');
   if (!Array.isArray(body.items)) throw new VendorCallFailed('stock: items is not a list');
   const { nextCursor } = body;
   if (nextCursor !== null && (typeof nextCursor !== 'string' || nextCursor === '')) {
@@ -135,32 +178,32 @@ function rowIn(item: unknown): ListedRow {
   return { sku, name, quantity, price };
 }
 
-function purchaseAnswer(response: VendorResponse): PurchaseAnswer {
-  const body = objectIn(response);
+function purchased(response: VendorResponse): PurchaseAnswer {
+  const body = fieldsIn(response.text);
   switch (response.status) {
     case 200:
     case 201:
       return acceptedIn(body) ?? unreadable(response);
     case 409:
     case 422:
-      return refusedIn(body) ?? unreadable(response);
+      return refusedFor(body?.code, body?.message, REASONS) ?? unreadable(response);
     default:
       return notKnown(response);
   }
 }
 
-function lookUpAnswer(response: VendorResponse): LookUpAnswer {
+function lookedUp(response: VendorResponse): LookUpAnswer {
   if (response.status === 404) return { outcome: 'not_found' };
   if (response.status !== 200) return notKnown(response);
-  const body = objectIn(response);
+  const body = fieldsIn(response.text);
   switch (body?.status) {
     case undefined:
     case 'accepted':
       return acceptedIn(body) ?? unreadable(response);
     case 'pending':
-      return { outcome: 'pending', detail: 'the vendor has it and has not decided' };
+      return { outcome: 'pending', detail: 'has it and has not decided' };
     case 'refused':
-      return refusedIn({ code: 'REFUSED', ...body }) ?? unreadable(response);
+      return refusedFor(body.code ?? 'REFUSED', body.message, REASONS) ?? unreadable(response);
     case 'cancelled':
       return { outcome: 'refused', reason: 'CANCELLED', detail: 'the vendor has cancelled it' };
     default:
@@ -168,71 +211,6 @@ function lookUpAnswer(response: VendorResponse): LookUpAnswer {
   }
 }
 
-function cancelAnswer(response: VendorResponse): CancelAnswer {
-  switch (response.status) {
-    case 204:
-      return { outcome: 'cancelled' };
-    case 404:
-      return { outcome: 'not_found' };
-    case 409:
-    // Whoever takes no cancellations at all is too late for each.
-    case 405:
-    case 501:
-      return { outcome: 'too_late' };
-    default:
-      return notKnown(response);
-  }
-}
-
-function acceptedIn(body: Record<string, unknown> | undefined): Accepted | undefined {
-  const { vendorOrderId, acceptedAt } = body ?? {};
-  const at = timeOf(acceptedAt);
-  if (typeof vendorOrderId !== 'string' || vendorOrderId === '' || !at) return undefined;
-  if (vendorOrderId.length > VENDOR_ORDER_ID_LENGTH_MAX || vendorOrderId.includes('\0')) return undefined;
-  return { outcome: 'accepted', vendorOrderId, acceptedAt: at };
-}
-
-function refusedIn(body: Record<string, unknown> | undefined): Refused | undefined {
-  const { code, message } = body ?? {};
-  if (typeof code !== 'string' || code === '') return undefined;
-  const reason = KNOWN_REASONS.includes(code) ? (code as RefusalReason) : 'REFUSED';
-  return { outcome: 'refused', reason, detail: plain(typeof message === 'string' ? `${code}: ${message}` : code) };
-}
-
-function unreadable({ status, text }: VendorResponse): Unknown {
-  return { outcome: 'unknown', detail: `answered ${status} with a body we cannot read: ${plain(text)}` };
-}
-
-function notKnown({ status, headers }: VendorResponse): Unknown {
-  const seconds = Number(headers['retry-after']);
-  const asked = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds * 1000, RETRY_AFTER_MS_MAX) : undefined;
-  return {
-    outcome: 'unknown',
-    detail: `answered ${status}`,
-    ...(asked !== undefined && { retryAfterMs: asked }),
-    ...(status === 429 && { rateLimited: true }),
-  };
-}
-
-function objectIn({ text }: VendorResponse): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Cut to milliseconds, as JavaScript does by itself. */
-function timeOf(value: unknown): Date | undefined {
-  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT/.test(value)) return undefined;
-  const time = new Date(value);
-  return Number.isNaN(time.getTime()) ? undefined : time;
-}
-
-/** What a vendor wrote, safe to store and to log. */
-function plain(text: string): string {
-  return text.slice(0, DETAIL_LENGTH_MAX).replace(/[\u0000-\u001f\u007f]+/g, ' ');
+function acceptedIn(body: Fields | undefined) {
+  return acceptedAs(body?.vendorOrderId, body?.acceptedAt);
 }

@@ -34,7 +34,7 @@ async function read(tx: Transaction, { vendorId, productId }: ProductKey, lock: 
     productId,
   ]);
   const { price, stock_quantity: sellableQuantity, at } = found!;
-  return [productId, { price, sellableQuantity, vendorEnabled: true, at }] as const;
+  return [productId, { price, sellableQuantity, vendorEnabled: true, blocked: false, at }] as const;
 }
 
 /** Batches are decided order by order, where the plants stand. */

@@ -1,5 +1,5 @@
 import { type SyncLease, SyncLeaseLost } from '../../../../src/stock/sync/sync-lease.repository';
-import type { SyncResult } from '../../../../src/stock/sync/sync-run.repository';
+import type { SyncResult } from '../../../../src/stock/sync/sync-run';
 import { type Round, VENDORS, type VendorId } from './history';
 import type { Stage } from './stage';
 
@@ -40,7 +40,8 @@ async function poll({ sync }: Stage, lease: SyncLease, contested: boolean): Prom
   try {
     const { status } = await sync.run(lease, new AbortController().signal);
     await sync.release(lease, HOUR_MS);
-    return { vendorId, status, contested };
+    // A listing that asks the same of an operator as one that waits already.
+    return { vendorId, status: status === 'superseded' ? 'held' : status, contested };
   } catch (error) {
     if (!(error instanceof SyncLeaseLost)) throw error;
     return { vendorId, status: 'failed', contested };

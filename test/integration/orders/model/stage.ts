@@ -49,7 +49,7 @@ export class Stage {
   async set({ stock }: History): Promise<void> {
     await this.app.dataSource.query(
       `DELETE FROM dead_letters; DELETE FROM outbox; DELETE FROM idempotency_keys; DELETE FROM dispatch_attempts;
-       DELETE FROM order_events; DELETE FROM orders; DELETE FROM products; DELETE FROM stock_staging;
+       DELETE FROM order_events; DELETE FROM orders; DELETE FROM products;
        DELETE FROM stock_sync_runs; DELETE FROM vendor_slots; DELETE FROM vendors`,
     );
     for (const vendorId of VENDORS) {
@@ -67,12 +67,12 @@ export class Stage {
   }
 
   /**
-   * The right to poll a vendor. Whoever has it loses it, as if that one were dead; undefined where another one comes
-   * in between.
+   * The right to poll a vendor for a complete listing. Whoever has it loses it, as if that one were dead; undefined
+   * where another one comes in between.
    */
   async leaseSync(vendorId: VendorId): Promise<SyncLease | undefined> {
     await this.app.dataSource.query(
-      'UPDATE vendors SET sync_due_at = now(), sync_leased_until = NULL WHERE vendor_id = $1',
+      'UPDATE vendors SET sync_due_at = now(), sync_leased_until = NULL, full_synced_at = NULL WHERE vendor_id = $1',
       [vendorId],
     );
     return this.sync.takeDue();

@@ -1,5 +1,6 @@
-import type { Transaction } from '../../../../src/database/sql';
-import { ApplyRepository, type StagedListing } from '../../../../src/stock/sync/apply.repository';
+import type { Connection, Transaction } from '../../../../src/database/sql';
+import { ApplyRepository } from '../../../../src/stock/sync/apply.repository';
+import type { StagedListing } from '../../../../src/stock/sync/settling';
 import type { Plant } from './plants';
 import type { Stage } from './stage';
 
@@ -14,6 +15,18 @@ function afterApplying(
     const written = await update(tx, listing, keys);
     await alsoRun(tx, listing, keys);
     return written;
+  });
+}
+
+type Asking = (on: Connection, ...rest: unknown[]) => Promise<unknown>;
+
+/** Replaces a part of what the sync asks of the database. */
+function replacing({ app }: Stage, method: keyof ApplyRepository, part: string, by: string): void {
+  const apply = app.context.get<unknown, Record<string, Asking>>(ApplyRepository);
+  const ask = apply[method]!.bind(apply);
+  jest.spyOn(apply, method).mockImplementation((on, ...rest) => {
+    const query = (statement: string, values?: unknown[]) => on.query(statement.replaceAll(part, by), values);
+    return ask(Object.create(on, { query: { value: query } }) as Connection, ...rest);
   });
 }
 
@@ -40,7 +53,7 @@ export const settlingWithoutStrictness: Plant = (stage) => {
   jest
     .spyOn(apply, 'findChanged')
     .mockImplementation((on, listing, after, limit) =>
-      find(on, { ...listing, asOf: new Date(listing.asOf.getTime() + 1) }, after, limit),
+      find(on, { ...listing, asOf: new Date(listing.asOf!.getTime() + 1) }, after, limit),
     );
   afterApplying(stage, (tx, { asOf }, keys) =>
     tx.query(
@@ -62,8 +75,13 @@ export const unsettlingHolds: Plant = (stage) => {
   );
 };
 
+/** Neither the judge nor the statements that apply a listing compare its time with what is known. */
 export const believingOldListings: Plant = (stage) => {
   const { sync } = stage;
   const takeDue = sync.takeDue.bind(sync);
-  jest.spyOn(sync, 'takeDue').mockImplementation(async () => ({ ...(await takeDue())!, fullAsOf: null }));
+  jest.spyOn(sync, 'takeDue').mockImplementation(async () => ({ ...(await takeDue())!, stockAsOf: null }));
+  const notNewer = `($2::timestamptz = '-infinity' OR p.as_of <= $2)`;
+  for (const method of ['findChanged', 'findMissing', 'lock'] as const) {
+    replacing(stage, method, notNewer, '$2::timestamptz IS NOT NULL');
+  }
 };

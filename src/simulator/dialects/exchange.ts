@@ -3,17 +3,24 @@
  * here, so none of them knows a fault that is not about its own listing or its own refusal.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { SimulatedVendor } from './catalogue';
-import type { Operation } from './fault-kinds';
-import type { Faults, Strikes } from './faults';
-import type { Shop } from './shop';
-import type { Waits } from './waits';
+import type { SimulatedVendor } from '../catalogue';
+import type { Operation } from '../fault-kinds';
+import type { Faults, Strikes } from '../faults';
+import type { Settings } from '../settings';
+import type { Shop } from '../shop';
+import type { Stockroom } from '../stockroom';
+import type { Waits } from '../waits';
+import { dripOut } from './drip';
+import { brokenOff, LongText } from './long-text';
 
 /** A vendor that is open for business. */
 export interface OpenVendor {
   readonly profile: SimulatedVendor;
   readonly shop: Shop;
+  readonly stockroom: Stockroom;
+  readonly settings: Settings;
   readonly faults: Faults;
   readonly waits: Waits;
   readonly notice: (sentence: string) => void;
@@ -22,21 +29,31 @@ export interface OpenVendor {
 export interface Answer {
   readonly status: number;
   readonly body?: object;
+  /** Instead of a body: one that is too long to be held. Its headers name its type. */
+  readonly text?: LongText;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The answer says that an order stands in the books; only then can it get lost after acceptance. */
+  /** The answer says that the vendor has taken the order; only then can it get lost after acceptance. */
   readonly accepted?: boolean;
+}
+
+/** What differs between dialects whatever is asked. */
+export interface Manners {
+  /** The token a request carries, if it carries one. */
+  readonly tokenIn: (request: FastifyRequest) => string | undefined;
+  /** What to say to who carries none. */
+  readonly asksForToken: { message: string; headers: Readonly<Record<string, string>> };
+  readonly error: (status: number, code: string, message: string) => Answer;
 }
 
 type Work<Request extends FastifyRequest> = (request: Request, strikes: Strikes) => Promise<Answer>;
 
 /** Nobody waits for these any more, so nothing else would bound them. */
 const LATE_ACCEPTANCES_MAX = 10_000;
-/** Timers finer than this cost more than they tell; faster drips write more than one byte at a time. */
-const DRIP_PAUSE_MS_MIN = 10;
 const RUBBISH = '<!doctype html><title>Welcome</title><p>It works!';
 
 export function exchange<Request extends FastifyRequest>(
   vendor: OpenVendor,
+  manners: Manners,
   operation: Operation,
   work: Work<Request>,
 ): (request: Request, reply: FastifyReply) => Promise<FastifyReply> {
@@ -45,7 +62,7 @@ export function exchange<Request extends FastifyRequest>(
     if (strikes('outage')) return dropConnection(reply);
     const latency = strikes('latency');
     if (latency && !(await vendor.waits.pass(latency.ms))) return dropConnection(reply);
-    const turnedAway = turnAway(vendor, request, strikes);
+    const turnedAway = turnAway(vendor, manners, request, strikes);
     if (turnedAway) return send(reply, turnedAway);
     const late = strikes('delayedAcceptance');
     if (late) {
@@ -54,14 +71,20 @@ export function exchange<Request extends FastifyRequest>(
     }
     const answer = await work(request, strikes);
     if (answer.accepted && strikes('acceptThenDrop')) return dropConnection(reply);
-    if (answer.accepted && strikes('acceptThen500'))
-      return send(reply, error(500, 'INTERNAL', 'Something went wrong.'));
+    if (answer.accepted && strikes('acceptThen500')) {
+      return send(reply, manners.error(500, 'INTERNAL', 'Something went wrong.'));
+    }
     return mangle(vendor, reply, answer, strikes);
   };
 }
 
 /** What is answered without any work being done. Faults come first: a server that is down asks for no token. */
-function turnAway(vendor: OpenVendor, request: FastifyRequest, strikes: Strikes): Answer | undefined {
+function turnAway(
+  { profile }: OpenVendor,
+  { tokenIn, asksForToken, error }: Manners,
+  request: FastifyRequest,
+  strikes: Strikes,
+): Answer | undefined {
   const busy = strikes('tooManyRequests');
   if (busy) {
     return { ...error(429, 'TOO_MANY_REQUESTS', 'Slow down.'), headers: retryAfter(busy.retryAfterSeconds) };
@@ -73,11 +96,10 @@ function turnAway(vendor: OpenVendor, request: FastifyRequest, strikes: Strikes)
   }
   if (strikes('redirect')) {
     // To a place that answers 200, so that a client which follows can be caught believing it.
-    return { status: 302, headers: { location: `/${vendor.profile.vendorId}/_ledger` } };
+    return { status: 302, headers: { location: `/${profile.vendorId}/_ledger` } };
   }
-  if (!isAuthorised(request, vendor.profile.token)) {
-    const headers = { 'www-authenticate': 'Bearer' };
-    return { ...error(401, 'UNAUTHORIZED', 'This vendor asks for its bearer token.'), headers };
+  if (profile.token !== undefined && !isSame(tokenIn(request) ?? '', profile.token)) {
+    return { ...error(401, 'UNAUTHORIZED', asksForToken.message), headers: asksForToken.headers };
   }
   return undefined;
 }
@@ -102,41 +124,28 @@ async function mangle(
   strikes: Strikes,
 ): Promise<FastifyReply> {
   const rubbish = strikes('unreadableBody');
+  const broken = (answer.body || answer.text) && strikes('brokenOff');
   const drip = strikes('slowDrip');
-  if (!rubbish && !drip) return send(reply, answer);
-  const body = rubbish ? RUBBISH : answer.body ? JSON.stringify(answer.body) : '';
+  if (!rubbish && !broken && !drip) return send(reply, answer);
+  const whole = rubbish ? LongText.of(RUBBISH) : textOf(answer);
+  const text = broken ? brokenOff(whole, broken.keepShare) : whole;
   const status = rubbish ? 200 : answer.status;
   const headers = { 'content-type': 'application/json; charset=utf-8', ...answer.headers };
-  if (!drip) return reply.code(status).headers(headers).send(body);
+  if (!drip) return send(reply, { status, text, headers });
   reply.hijack();
-  await dripOut(reply, status, headers, Buffer.from(body), drip.bytesPerSecond, vendor.waits);
+  await dripOut(reply.raw, { status, headers, text }, drip.bytesPerSecond, vendor.waits);
   return reply;
 }
 
-async function dripOut(
-  reply: FastifyReply,
-  status: number,
-  headers: Record<string, string>,
-  body: Buffer,
-  bytesPerSecond: number,
-  waits: Waits,
-): Promise<void> {
-  const response = reply.raw;
-  const bytesAtATime = Math.max(1, Math.round((bytesPerSecond * DRIP_PAUSE_MS_MIN) / 1000));
-  if (mayHaveBody(status)) headers['content-length'] = String(body.length);
-  response.writeHead(status, headers).flushHeaders();
-  for (let sent = 0; mayHaveBody(status) && sent < body.length && !response.destroyed; sent += bytesAtATime) {
-    if (!(await waits.pass((bytesAtATime * 1000) / bytesPerSecond))) response.destroy();
-    else response.write(body.subarray(sent, sent + bytesAtATime));
-  }
-  response.end();
+function textOf({ body, text }: Answer): LongText {
+  return text ?? LongText.of(body ? JSON.stringify(body) : '');
 }
 
-function send(reply: FastifyReply, answer: Answer): FastifyReply {
-  return reply
-    .code(answer.status)
-    .headers(answer.headers ?? {})
-    .send(answer.body);
+function send(reply: FastifyReply, { status, headers = {}, body, text }: Answer): FastifyReply {
+  reply.code(status).headers(headers);
+  if (!text) return reply.send(body);
+  if (text.parts === 1) return reply.send(text.part(0));
+  return reply.send(Readable.from(text.all(), { objectMode: false }));
 }
 
 function dropConnection(reply: FastifyReply): FastifyReply {
@@ -145,14 +154,19 @@ function dropConnection(reply: FastifyReply): FastifyReply {
   return reply;
 }
 
-export function error(status: number, code: string, message: string): Answer {
-  return { status, body: { code, message } };
+/** The token of `Authorization: Bearer …`. */
+export function bearerToken({ headers }: FastifyRequest): string | undefined {
+  const [scheme, given] = (headers.authorization ?? '').split(' ');
+  return scheme?.toLowerCase() === 'bearer' ? given : undefined;
 }
 
-function isAuthorised(request: FastifyRequest, token: string | undefined): boolean {
-  if (token === undefined) return true;
-  const [scheme, given] = (request.headers.authorization ?? '').split(' ');
-  return scheme?.toLowerCase() === 'bearer' && timingSafeEqual(digest(given ?? ''), digest(token));
+export const ASKS_FOR_BEARER = {
+  message: 'This vendor asks for its bearer token.',
+  headers: { 'www-authenticate': 'Bearer' },
+};
+
+function isSame(given: string, token: string): boolean {
+  return timingSafeEqual(digest(given), digest(token));
 }
 
 function digest(text: string): Buffer {
@@ -161,8 +175,4 @@ function digest(text: string): Buffer {
 
 function retryAfter(seconds: number): Record<string, string> {
   return { 'retry-after': String(seconds) };
-}
-
-function mayHaveBody(status: number): boolean {
-  return status !== 204 && status !== 304;
 }

@@ -1,0 +1,111 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { ApplyRepository } from './apply.repository';
+import type { Progress } from './progress';
+import type { StagedListing } from './settling';
+import type { SyncRunInHand } from './sync-run-in-hand';
+
+/** Products locked in one transaction: long enough to be fast, short enough that an order hardly waits. */
+const BATCH_ROWS = 1000;
+/** Staged rows looked at in one statement, and new products added in one transaction: nobody waits for those. */
+const WINDOW_ROWS = 20_000;
+/** A partition whose size differs by more than this share from what its statistics say is analysed. */
+const GROWN_SHARE = 1 / 5;
+
+/** Writes a staged listing to the products, in bounded batches. */
+@Injectable()
+export class Applying {
+  private readonly logger = new Logger(Applying.name);
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly apply: ApplyRepository,
+  ) {}
+
+  /** Writes what the listing says of the SKUs it has, and settles their holds. Answers how many it wrote, and added. */
+  async applyNumbers(
+    run: SyncRunInHand,
+    listing: StagedListing,
+    progress: Progress,
+  ): Promise<{ written: number; added: number }> {
+    let [written, inserted] = [0, 0];
+    let after = '';
+    for (;;) {
+      const found = await run.gate.pass(() =>
+        this.apply.findChanged(this.dataSource.manager, listing, after, WINDOW_ROWS),
+      );
+      const { until, added, changed } = found;
+      if (until === undefined) break;
+      for (const keys of batches(changed)) {
+        const { written: updated, emptied } = await run.write(async (tx) =>
+          this.apply.update(tx, listing, await this.apply.lock(tx, listing, keys)),
+        );
+        written += updated;
+        progress.noteEmptied(emptied);
+      }
+      if (added.length > 0) {
+        const range = { after, until, added };
+        inserted += await run.write((tx) => this.apply.insert(tx, listing, range));
+      }
+      after = until;
+      progress.changed = written + inserted;
+    }
+    this.warnOfEmptied(run, progress);
+    return { written: written + inserted, added: inserted };
+  }
+
+  /** Takes what a complete listing lacks off sale. Answers how many were written. */
+  async applyRemovals(run: SyncRunInHand, listing: StagedListing): Promise<number> {
+    let written = 0;
+    for (let after = ''; ;) {
+      const keys = await run.gate.pass(() =>
+        this.apply.findMissing(this.dataSource.manager, listing, after, BATCH_ROWS),
+      );
+      if (keys.length === 0) break;
+      written += await this.unlist(run, listing, keys);
+      after = keys.at(-1)!;
+    }
+    const gone = await run.gate.pass(() => this.apply.findGoneWithHolds(this.dataSource.manager, listing));
+    for (const keys of batches(gone)) written += await this.unlist(run, listing, keys);
+    return written;
+  }
+
+  /** Forgets the times that a clock gave which an operator no longer believes, so that this listing is the newest. */
+  async forgetLaterTimes(run: SyncRunInHand, listing: StagedListing): Promise<void> {
+    if (listing.asOf === null) return;
+    for (;;) {
+      const keys = await run.gate.pass(() => this.apply.findFromLater(this.dataSource.manager, listing, BATCH_ROWS));
+      if (keys.length === 0) return;
+      await run.write((tx) => this.apply.forgetTime(tx, listing, keys));
+    }
+  }
+
+  /** A generic plan that was made for a near-empty partition stays a sequential scan until its statistics change. */
+  async refreshStatistics(run: SyncRunInHand, rowsNow: number): Promise<void> {
+    const { vendorId } = run.lease.vendor;
+    const known = await this.apply.statistics(this.dataSource.manager, vendorId);
+    if (!known || rowsNow <= known.rows * (1 + GROWN_SHARE)) return;
+    await run.gate
+      .pass(() => this.apply.analyze(this.dataSource.manager, known.partition))
+      .catch((error: unknown) => this.logger.warn({ err: error, vendorId }, `${known.partition} was not analysed`));
+  }
+
+  private unlist(run: SyncRunInHand, listing: StagedListing, keys: string[]): Promise<number> {
+    return run.write(async (tx) => this.apply.unlist(tx, listing, await this.apply.lock(tx, listing, keys)));
+  }
+
+  private warnOfEmptied({ syncRunId, lease }: SyncRunInHand, { emptied, emptiedSamples }: Progress): void {
+    if (emptied === 0) return;
+    const { vendorId } = lease.vendor;
+    this.logger.warn(
+      { vendorId, syncRunId, products: emptied, examples: emptiedSamples },
+      'Stock fell to zero beyond what our own sales explain',
+    );
+  }
+}
+
+function batches(keys: string[]): string[][] {
+  return Array.from({ length: Math.ceil(keys.length / BATCH_ROWS) }, (_, index) =>
+    keys.slice(index * BATCH_ROWS, (index + 1) * BATCH_ROWS),
+  );
+}

@@ -1,0 +1,51 @@
+/** A staged listing, ready to be applied. */
+export interface StagedListing {
+  syncRunId: string;
+  vendorId: string;
+  /** Vendor's clock; null where it gives no time. */
+  asOf: Date | null;
+  clockMarginMs: number;
+  /** How old what is listed may be; null: unknown. */
+  feedMaxAgeMs: number | null;
+  /** Our clock: when it was asked for. */
+  polledAt: Date;
+  /** Our clock, to the microsecond: when an operator accepted that the vendor's clock had jumped. */
+  epochAt: string | null;
+}
+
+/** $1 to $6 of every statement that settles. */
+export function listingParameters(listing: StagedListing): unknown[] {
+  const { vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, epochAt } = listing;
+  return [vendorId, asOf ?? '-infinity', clockMarginMs, feedMaxAgeMs, polledAt, epochAt];
+}
+
+const milliseconds = (parameter: string): string => `${parameter}::integer * interval '1 ms'`;
+
+/**
+ * Whether the listing contains the hold `o`: the vendor accepted it before the listing's time and its margin, strictly,
+ * both by the vendor's own clock. With `<=` a sale in the listing's own millisecond would be settled although the
+ * listing may not contain it, and oversold.
+ *
+ * Where the vendor gives no time, or gave the acceptance one of a clock that has jumped since, only our own clock is
+ * left: the listing was asked for later than what we knew plus the age that a listing may have. And what was asked for
+ * before an operator accepted the jump settles nothing.
+ */
+export const CONTAINED = `o.vendor_id = $1 AND o.hold_state = 'acknowledged'
+  AND ($6::timestamptz IS NULL OR $5::timestamptz > $6)
+  AND CASE
+    WHEN $2::timestamptz = '-infinity' THEN GREATEST(o.acknowledged_at, $6) + ${milliseconds('$4')} < $5
+    WHEN o.acknowledged_at <= $6 THEN $6::timestamptz + ${milliseconds('COALESCE($4, 0)')} < $5
+    ELSE o.accepted_at + ${milliseconds('$3')} < $2 END`;
+
+/**
+ * Settles the contained holds of products that are locked, orders in the one order; the counter follows in the
+ * statement's own product update. The state is asked for again with the lock: an order that was released meanwhile
+ * is not settled.
+ */
+export const SETTLED = (keys: string): string => `contained AS (
+    SELECT o.order_id FROM orders o WHERE ${CONTAINED} AND o.product_id = ANY(${keys})
+    ORDER BY o.order_id FOR NO KEY UPDATE),
+  settled AS (
+    UPDATE orders o SET hold_state = 'settled', updated_at = now() FROM contained
+    WHERE o.order_id = contained.order_id AND o.hold_state = 'acknowledged' RETURNING o.product_id, o.quantity),
+  settled_sum AS (SELECT product_id, sum(quantity)::integer AS quantity FROM settled GROUP BY product_id)`;

@@ -1,0 +1,127 @@
+import type { Accepted, CancelAnswer, NotSent, RefusalReason, Refused, Unknown } from './vendor-adapter';
+import { type AnswerHead, NoAnswer, type VendorResponse } from './vendor-http';
+
+/** Reading vendors' answers in the way all dialects share: what is not understood is not known, and never guessed. */
+
+export const ORDER_ANSWER_BYTES_MAX = 64 * 1024;
+const VENDOR_ORDER_ID_LENGTH_MAX = 200;
+const DETAIL_LENGTH_MAX = 300;
+const ETAG_LENGTH_MAX = 500;
+/** An order's vendor that asks for longer than this is asked again all the same. */
+const RETRY_AFTER_MS_MAX = 3_600_000;
+
+export type Fields = Record<string, unknown>;
+
+/** What an order's call came to. Where there was no whole answer, it is not known what the vendor did. */
+export async function orderAnswer<Answer>(
+  call: Promise<VendorResponse>,
+  read: (response: VendorResponse) => Answer,
+): Promise<Answer | Unknown> {
+  try {
+    return read(await call);
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    return { outcome: 'unknown', detail: error.message };
+  }
+}
+
+/** The same for a purchase, where it matters whether it ever left us. */
+export async function purchaseAnswer<Answer>(
+  call: Promise<VendorResponse>,
+  read: (response: VendorResponse) => Answer,
+): Promise<Answer | Unknown | NotSent> {
+  try {
+    return read(await call);
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    return { outcome: error.notSent ? 'not_sent' : 'unknown', detail: error.message };
+  }
+}
+
+/** Every dialect deletes by the same statuses. */
+export function cancelAnswer(response: VendorResponse): CancelAnswer {
+  switch (response.status) {
+    case 204:
+      return { outcome: 'cancelled' };
+    case 404:
+      return { outcome: 'not_found' };
+    case 409:
+    // Whoever takes no cancellations at all is too late for each.
+    case 405:
+    case 501:
+      return { outcome: 'too_late' };
+    default:
+      return notKnown(response);
+  }
+}
+
+export function acceptedAs(vendorOrderId: unknown, acceptedAt: unknown): Accepted | undefined {
+  const at = timeOf(acceptedAt);
+  if (typeof vendorOrderId !== 'string' || vendorOrderId === '' || !at) return undefined;
+  if (vendorOrderId.length > VENDOR_ORDER_ID_LENGTH_MAX || vendorOrderId.includes('\0')) return undefined;
+  return { outcome: 'accepted', vendorOrderId, acceptedAt: at };
+}
+
+/** A refusal without a code is none: a proxy may have written it. */
+export function refusedFor(
+  code: unknown,
+  message: unknown,
+  reasons: ReadonlyMap<string, RefusalReason>,
+): Refused | undefined {
+  if (typeof code !== 'string' || code === '') return undefined;
+  const detail = plain(typeof message === 'string' ? `${code}: ${message}` : code);
+  return { outcome: 'refused', reason: reasons.get(code) ?? 'REFUSED', detail };
+}
+
+export function unreadable({ status, text }: VendorResponse): Unknown {
+  return { outcome: 'unknown', detail: `answered ${status} with a body we cannot read: ${plain(text)}` };
+}
+
+export function notKnown(response: VendorResponse): Unknown {
+  const { status } = response;
+  const asked = retryAfterMs(response);
+  return {
+    outcome: 'unknown',
+    detail: `answered ${status}`,
+    ...(asked !== undefined && { retryAfterMs: Math.min(asked, RETRY_AFTER_MS_MAX) }),
+    ...(status === 429 && { rateLimited: true }),
+  };
+}
+
+/** `Retry-After` in seconds, or as a date, which is compared with the vendor's own `Date` and not with our clock. */
+export function retryAfterMs({ headers }: AnswerHead): number | undefined {
+  const text = String(headers['retry-after'] ?? '').trim();
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.parse(String(headers['date'] ?? ''));
+  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
+}
+
+/** A validator we can store and send back, or none. */
+export function etagOf({ headers }: AnswerHead): string | null {
+  const { etag } = headers;
+  return typeof etag === 'string' && etag.length <= ETAG_LENGTH_MAX && /^[\x20-\x7e]+$/.test(etag) ? etag : null;
+}
+
+/** The JSON object in a text, if it is one. */
+export function fieldsIn(text: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** With its offset, for without it a time means another moment in every time zone. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+
+/** Cut to milliseconds, as JavaScript does by itself. */
+export function timeOf(value: unknown): Date | undefined {
+  if (typeof value !== 'string' || !TIME.test(value)) return undefined;
+  const time = new Date(value);
+  return Number.isNaN(time.getTime()) ? undefined : time;
+}
+
+/** What a vendor wrote, safe to store and to log. */
+export function plain(text: string): string {
+  return text.slice(0, DETAIL_LENGTH_MAX).replace(/[\u0000-\u001f\u007f]+/g, ' ');
+}

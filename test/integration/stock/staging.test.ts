@@ -1,0 +1,118 @@
+import { Logger } from '@nestjs/common';
+import { openStockRoom, skus, type StockRoom } from '../../support/stock-room';
+import { rowOf } from '../../support/scripted-stock';
+import { at } from '../../support/time';
+
+/** More than are copied at once, and more than are looked at in one statement. */
+const MANY = 24_000;
+
+describe('a listing on its way', () => {
+  let room: StockRoom;
+
+  beforeEach(async () => {
+    room = await openStockRoom();
+  });
+
+  afterEach(() => room.close());
+
+  const sql = (statement: string) => room.app.dataSource.query(statement);
+
+  it('is applied whole over all its windows, and neither writes nor locks a product when it comes again', async () => {
+    room.stock.lists(at(-60), skus(MANY, 5));
+    expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', seen: MANY, changed: MANY });
+    const sum = `SELECT count(*)::integer AS n, sum(vendor_quantity)::integer AS sum, max(xmin::text::bigint) AS xmin,
+                        max(xmax::text::bigint) AS xmax
+                 FROM products`;
+    const [before] = await sql(sum);
+    expect(before).toMatchObject({ n: MANY, sum: 5 * MANY });
+    room.stock.lists(at(-50), skus(MANY, 5));
+    expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', changed: 0, unchanged: MANY });
+    expect(await sql(sum)).toEqual([before]);
+  });
+
+  it('counts a SKU that comes twice with its later row, however far apart', async () => {
+    const filling = Object.keys(skus(MANY, 1)).map((sku) => rowOf(sku, 1));
+    room.stock.listsPages(at(-60), [[rowOf('TWICE', 1), rowOf('THRICE', 1)], filling, [rowOf('THRICE', 2)]], {
+      before: () => Promise.resolve(),
+    });
+    await room.app.sync('acme');
+    room.stock.listsPages(at(-50), [
+      [rowOf('TWICE', 7), rowOf('THRICE', 9)],
+      filling,
+      [rowOf('THRICE', 8), rowOf('TWICE', 6), rowOf('THRICE', 7)],
+    ]);
+    expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', seen: MANY + 5 });
+    expect(await room.product('TWICE')).toMatchObject({ vendor: 6 });
+    expect(await room.product('THRICE')).toMatchObject({ vendor: 7 });
+  });
+
+  it('may use any printable character', async () => {
+    const odd = ['a\\b', '\\N', '\\.', '"q"', "it's", 'Größe 42', '漢', '😀', 'a%b_c', 'tail\\'];
+    room.stock.lists(at(-60), Object.fromEntries(odd.map((sku) => [sku, 3])));
+    expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', changed: odd.length, rejected: 0 });
+    for (const sku of odd) expect(await room.product(sku)).toMatchObject({ vendor: 3 });
+    const names = (await sql('SELECT name, sku FROM products')) as { name: string; sku: string }[];
+    expect(names.filter(({ name, sku }) => name !== `Article ${sku}`)).toEqual([]);
+  });
+
+  it('leaves a partition whose statistics know how large it has become', async () => {
+    room.stock.lists(at(-60), skus(500, 5));
+    await room.app.sync('acme');
+    const known = `SELECT c.reltuples::integer AS n FROM pg_class c
+                   WHERE c.oid = (SELECT tableoid FROM products LIMIT 1)`;
+    expect(await sql(known)).toEqual([{ n: 500 }]);
+    room.stock.lists(at(-50), skus(590, 6));
+    await room.app.sync('acme');
+    expect(await sql(known)).toEqual([{ n: 500 }]);
+    room.stock.lists(at(-40), skus(710, 6));
+    await room.app.sync('acme');
+    expect(await sql(known)).toEqual([{ n: 710 }]);
+  });
+
+  it('shows how far it has come', async () => {
+    let seen: unknown;
+    const pages = Array.from({ length: 3 }, (_, page) => [rowOf(`A${page}`, 1), rowOf(`B${page}`, 1)]);
+    // A second goes by each time somebody looks.
+    const now = performance.now.bind(performance);
+    let passedMs = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => now() + (passedMs += 1000));
+    room.stock.listsPages(at(-60), pages, {
+      rowsExpected: 6,
+      before: async () => {
+        [seen] = await sql(`SELECT status, kind, seen, rows_expected FROM stock_sync_runs`);
+      },
+    });
+    await room.app.sync('acme');
+    expect(seen).toMatchObject({ status: 'running', kind: 'full', rows_expected: 6 });
+    expect((seen as { seen: number }).seen).toBeGreaterThanOrEqual(2);
+  });
+
+  it('tells when stock falls to zero beyond what we sold', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation();
+    room.stock.lists(at(-60), { SOLD: 4, GONE: 5, LOW: 5 });
+    await room.app.sync('acme');
+    await room.place('SOLD', 4);
+    room.vendor.accepts(at(-50));
+    await room.dispatchAll();
+    room.stock.lists(at(-40), { SOLD: 0, GONE: 0, LOW: 1 });
+    expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', changed: 3 });
+    expect(await room.product('GONE')).toMatchObject({ vendor: 0, listed: true, stock: 0 });
+    const told = warn.mock.calls.filter(([, sentence]) => /fell to zero/.test(String(sentence)));
+    expect(told).toEqual([[expect.objectContaining({ products: 1, examples: ['acme:GONE'] }), expect.anything()]]);
+  });
+
+  it('settles the holds of products that left earlier', async () => {
+    room.stock.lists(at(-60), { A: 5, B: 5 });
+    await room.app.sync('acme');
+    const orderId = await room.place('B', 2);
+    room.stock.lists(at(-50), { A: 5 });
+    await room.app.sync('acme');
+    room.vendor.accepts(at(-45));
+    await room.dispatchAll();
+    expect(await room.holdOf(orderId)).toBe('acknowledged');
+    room.stock.lists(at(-40), { A: 5 });
+    await room.app.sync('acme');
+    expect(await room.holdOf(orderId)).toBe('settled');
+    expect(await room.product('B')).toMatchObject({ reserved: 0, listed: false });
+  });
+});
