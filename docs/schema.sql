@@ -294,7 +294,7 @@ COMMENT ON COLUMN vendors.full_as_of IS 'vendor''s clock: the last complete list
 COMMENT ON COLUMN vendors.clock_offset_ms IS 'the vendor''s usual offset to our clock; a listing far ahead of it is held';
 COMMENT ON COLUMN vendors.synced_at IS 'our clock: start of the last poll that succeeded';
 COMMENT ON COLUMN vendors.sync_token IS 'fencing token of the sync lease';
-COMMENT ON COLUMN vendors.full_sync_interval_ms IS 'null: the installation''s default';
+COMMENT ON COLUMN vendors.full_sync_interval_ms IS 'null: each poll asks for a complete listing';
 COMMENT ON COLUMN vendors.feed_max_age_ms IS 'how old what the vendor lists may be; null: unknown, and a hold without a vendor time never settles by itself';
 COMMENT ON COLUMN vendors.stale_stock_policy IS 'what is sold while the picture is stale: all of it, what is above stale_stock_buffer, nothing';
 COMMENT ON COLUMN vendors.stock_as_of IS 'vendor''s clock: the newest listing, complete or not, that was applied; an older one is held';

@@ -9,7 +9,7 @@ export interface Vendor {
   enabled: boolean;
   /** null: the installation's default. */
   syncIntervalMs: number | null;
-  /** At least so often a complete listing is asked for, where there are deltas too. null: the installation's default. */
+  /** Between complete listings so far apart only deltas are asked for, where there are any. null: no deltas. */
   fullSyncIntervalMs: number | null;
   /** Calls under way at once, over all workers. */
   maxConcurrentOrders: number;

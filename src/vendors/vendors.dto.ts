@@ -54,7 +54,10 @@ export class PutVendorDto {
   @Max(86_400_000)
   syncIntervalMs?: number | null;
 
-  /** How often its stock is listed whole, where it offers deltas too; the installation's default when absent */
+  /**
+   * How often its stock is listed whole; in between only what changed is asked for, where it offers that. When absent each
+   * poll lists it whole: only a complete listing tells what is no longer sold
+   */
   @IsOptional()
   @IsInt()
   @Min(10)
@@ -124,7 +127,7 @@ export class VendorDto implements Vendor, VendorFreshness {
   enabled!: boolean;
   /** null: the installation's default */
   syncIntervalMs!: number | null;
-  /** null: the installation's default */
+  /** null: each poll lists its stock whole */
   fullSyncIntervalMs!: number | null;
   /** @example 4 */
   maxConcurrentOrders!: number;

@@ -12,7 +12,7 @@ export class StockRules1764300000000 implements MigrationInterface {
          ADD COLUMN stale_stock_buffer integer NOT NULL DEFAULT 0 CHECK (stale_stock_buffer >= 0)`,
     );
     const comments = {
-      full_sync_interval_ms: `null: the installation''s default`,
+      full_sync_interval_ms: 'null: each poll asks for a complete listing',
       feed_max_age_ms: `how old what the vendor lists may be; null: unknown, and a hold without a vendor time never settles by itself`,
       stale_stock_policy:
         'what is sold while the picture is stale: all of it, what is above stale_stock_buffer, nothing',

@@ -1,7 +1,5 @@
 import type { ListingKind, PollMarks } from '../../vendors/vendor-adapter';
 
-/** How often a complete listing is asked for where a vendor has deltas too and says nothing else (`fullSyncIntervalMs`). */
-export const FULL_SYNC_INTERVAL_MS_DEFAULT = 3_600_000;
 /** A hold that the vendor has acknowledged for longer than so many intervals waits for a listing with rows. */
 export const HOLD_WAIT_INTERVALS = 2;
 
@@ -13,6 +11,7 @@ export interface PollSituation {
   /** Our clock: start of the last poll that confirmed the whole picture. */
   fullSyncedAt: Date | null;
   intervalMs: number;
+  /** null: every poll asks for a complete listing. Only that tells what is no longer sold. */
   fullSyncIntervalMs: number | null;
   /** An operator asked for it: the vendor is to tell everything. */
   manual: boolean;
@@ -34,7 +33,6 @@ export function planPoll(situation: PollSituation): { kind: ListingKind; marks: 
 
 /** Due already when the next poll would come too late. */
 function isFullDue({ polledAt, fullSyncedAt, intervalMs, fullSyncIntervalMs }: PollSituation): boolean {
-  if (fullSyncedAt === null) return true;
-  const everyMs = fullSyncIntervalMs ?? FULL_SYNC_INTERVAL_MS_DEFAULT;
-  return polledAt.getTime() + intervalMs > fullSyncedAt.getTime() + everyMs;
+  if (fullSyncedAt === null || fullSyncIntervalMs === null) return true;
+  return polledAt.getTime() + intervalMs > fullSyncedAt.getTime() + fullSyncIntervalMs;
 }

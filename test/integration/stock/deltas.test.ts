@@ -8,12 +8,15 @@ describe('a vendor that lists only what changed', () => {
 
   beforeEach(async () => {
     room = await openStockRoom();
+    await mayBeAskedForDeltas(3_600_000);
     room.stock.lists(at(-60), { A: 10, B: 10 }, { marks: MARKS });
     await room.app.sync('acme');
   });
 
   afterEach(() => room.close());
 
+  const mayBeAskedForDeltas = (fullSyncIntervalMs: number | null) =>
+    room.app.register({ vendorId: 'acme', baseUrl: room.vendor.baseUrl, fullSyncIntervalMs });
   const delta = (seconds: number, quantities: Record<string, number>, position = '101') =>
     room.stock.lists(at(seconds), quantities, { kind: 'delta', marks: { position, etag: null } });
 
@@ -39,9 +42,8 @@ describe('a vendor that lists only what changed', () => {
     expect(room.stock.lastAsked.kind).toBe('full');
   });
 
-  it('may set its own interval for that', async () => {
-    await room.app.register({ vendorId: 'acme', baseUrl: room.vendor.baseUrl, fullSyncIntervalMs: 600_000 });
-    await room.app.dataSource.query(`UPDATE vendors SET full_synced_at = now() - interval '11 minutes'`);
+  it('is asked for all of it each time, unless an operator said how often is enough', async () => {
+    await mayBeAskedForDeltas(null);
     await room.app.sync('acme');
     expect(room.stock.lastAsked.kind).toBe('full');
   });

@@ -12,6 +12,8 @@ import { ModelVendor } from './model-vendor';
 
 /** Vendors' clocks are their own, and behind ours: a listing from the future would be held. */
 const CLOCK_BEHIND_MS: Record<VendorId, number> = { north: 3_600_000, south: 7_200_000 };
+/** Deltas are asked for in between, unless a step says that it is over. */
+const FULL_SYNC_INTERVAL_MS = 3_600_000;
 /** Few, so that some orders end with an operator. */
 const ATTEMPTS_MAX = 2;
 
@@ -64,8 +66,13 @@ export class Stage {
   /** Whether calls get through to the vendor from now on. */
   async reach(vendorId: VendorId, reachable: boolean): Promise<void> {
     const baseUrl = reachable ? this.vendors[vendorId].baseUrl : this.deadUrl;
-    const clockMarginMs = CLOCK_MARGIN_MS[vendorId];
-    await this.app.register({ vendorId, baseUrl, maxConcurrentOrders: 16, clockMarginMs });
+    await this.app.register({
+      vendorId,
+      baseUrl,
+      maxConcurrentOrders: 16,
+      clockMarginMs: CLOCK_MARGIN_MS[vendorId],
+      fullSyncIntervalMs: FULL_SYNC_INTERVAL_MS,
+    });
   }
 
   /**

@@ -33,7 +33,7 @@ type Asking = (on: Connection, ...rest: unknown[]) => Promise<unknown>;
 
 /** Replaces a part of what the sync asks of the database. */
 export function replacing({ app }: Stage, method: keyof ApplyRepository, part: string, by: string): void {
-  const apply = app.context.get<ApplyRepository, Record<string, Asking>>(ApplyRepository);
+  const apply = app.context.get<unknown, Record<string, Asking>>(ApplyRepository);
   const ask = apply[method]!.bind(apply);
   jest.spyOn(apply, method).mockImplementation((on, ...rest) => {
     const query = (statement: string, values?: unknown[]) => on.query(statement.replaceAll(part, by), values);
