@@ -98,7 +98,6 @@ const controls: Control[] = [
 
 const found: Found[] = [
   ['what was accepted in the listing’s own millisecond is settled', settling.settlingWithoutStrictness, LATER_ONLY],
-  ['a sale and a delivery cancel out, and the hold stays for ever', settling.settlingOnlyWhatDiffers, AT_ONCE],
 ];
 
 describeWhatIsNoticed(controls, found);
