@@ -1,8 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { Transaction } from '../../database/sql';
 import { ApplyRepository } from './apply.repository';
 import type { Progress } from './progress';
 import type { StagedListing } from './settling';
+import { SyncLeaseRepository } from './sync-lease.repository';
 import type { SyncRunInHand } from './sync-run-in-hand';
 
 /** Products locked in one transaction: long enough to be fast, short enough that an order hardly waits. */
@@ -20,6 +22,7 @@ export class Applying {
   constructor(
     private readonly dataSource: DataSource,
     private readonly apply: ApplyRepository,
+    private readonly leases: SyncLeaseRepository,
   ) {}
 
   /** Writes what the listing says of the SKUs it has, and settles their holds. Answers how many it wrote, and added. */
@@ -37,7 +40,7 @@ export class Applying {
       const { until, added, changed } = found;
       if (until === undefined) break;
       for (const keys of batches(changed)) {
-        const { written: updated, emptied } = await run.write(async (tx) =>
+        const { written: updated, emptied } = await this.write(run, async (tx) =>
           this.apply.update(tx, listing, await this.apply.lock(tx, listing, keys)),
         );
         written += updated;
@@ -45,7 +48,7 @@ export class Applying {
       }
       if (added.length > 0) {
         const range = { after, until, added };
-        inserted += await run.write((tx) => this.apply.insert(tx, listing, range));
+        inserted += await this.write(run, (tx) => this.apply.insert(tx, listing, range));
       }
       after = until;
       progress.changed = written + inserted;
@@ -91,7 +94,19 @@ export class Applying {
   }
 
   private unlist(run: SyncRunInHand, listing: StagedListing, keys: string[]): Promise<number> {
-    return run.write(async (tx) => this.apply.unlist(tx, listing, await this.apply.lock(tx, listing, keys)));
+    return this.write(run, async (tx) => this.apply.unlist(tx, listing, await this.apply.lock(tx, listing, keys)));
+  }
+
+  /**
+   * A run that breaks off, or is held, leaves part of its listing behind. A vendor that then lists what it listed before
+   * must not answer that nothing has changed.
+   */
+  private write<Result>(run: SyncRunInHand, work: (tx: Transaction) => Promise<Result>): Promise<Result> {
+    return run.write(async (tx) => {
+      const result = await work(tx);
+      await this.leases.forgetEtag(tx, run.lease);
+      return result;
+    });
   }
 
   private warnOfEmptied({ syncRunId, lease }: SyncRunInHand, { emptied, emptiedSamples }: Progress): void {

@@ -168,6 +168,15 @@ export class SyncLeaseRepository {
     );
   }
 
+  /** What is written from now on is no longer the listing that the validator stands for; a run that completes gives one. */
+  async forgetEtag(tx: Transaction, { vendor, token }: SyncLease): Promise<void> {
+    await rows(
+      tx,
+      'UPDATE vendors SET sync_etag = NULL WHERE vendor_id = $1 AND sync_token = $2 AND sync_etag IS NOT NULL',
+      [vendor.vendorId, token],
+    );
+  }
+
   async fail(on: Connection, { vendor, token }: SyncLease): Promise<void> {
     await rows(on, 'UPDATE vendors SET sync_failures = sync_failures + 1 WHERE vendor_id = $1 AND sync_token = $2', [
       vendor.vendorId,

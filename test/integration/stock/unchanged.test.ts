@@ -1,3 +1,5 @@
+import { Decision } from '../../../src/stock/sync/decision';
+import { SyncLeaseRepository } from '../../../src/stock/sync/sync-lease.repository';
 import { openStockRoom, skus, type StockRoom } from '../../support/stock-room';
 import { at } from '../../support/time';
 
@@ -72,6 +74,35 @@ describe('a vendor that says that nothing has changed', () => {
     await room.app.sync('acme');
     expect(room.stock.lastAsked.marks.etag).toBe('"third"');
   });
+
+  it.each([
+    ['broke off after it had written', breakOff, 'failed'],
+    ['was held with its numbers written, and rejected', reject, 'held'],
+  ])('is not asked whether after a run that %s', async (_, spoil, status) => {
+    room.stock.lists(at(-50), skus(100, 5), { marks: MARKS });
+    await room.app.sync('acme');
+    expect(await spoil()).toMatchObject({ status });
+    expect(await room.product('S0')).toMatchObject({ vendor: 7 });
+    room.stock.lists(at(-30), skus(100, 5), { marks: MARKS });
+    await room.app.sync('acme');
+    expect(room.stock.lastAsked.marks.etag).toBeNull();
+    expect(await room.product('S0')).toMatchObject({ vendor: 5 });
+  });
+
+  function breakOff() {
+    const leases = room.app.context.get(SyncLeaseRepository);
+    jest.spyOn(leases, 'complete').mockRejectedValueOnce(new Error('The worker is gone.'));
+    room.stock.lists(at(-40), skus(100, 7));
+    return room.app.sync('acme');
+  }
+
+  async function reject() {
+    room.stock.lists(at(-40), skus(60, 7));
+    const result = await room.app.sync('acme');
+    const [{ sync_run_id: syncRunId }] = await sql(`SELECT sync_run_id FROM stock_sync_runs WHERE status = 'held'`);
+    await room.app.context.get(Decision).reject('acme', syncRunId, { note: 'Rubbish.', by: 'test' });
+    return result;
+  }
 });
 
 describe('a vendor that gives no time', () => {

@@ -1,4 +1,5 @@
-import { SKUS } from './history';
+import type { ListingKind } from '../../../../src/vendors/vendor-adapter';
+import { type Feed, SKUS } from './history';
 
 /** `closed`: a reference that was cancelled before it was seen. */
 export interface Entry {
@@ -17,40 +18,75 @@ export interface Purchase {
   quantity: number;
 }
 
+/** What is listed at one moment. Times in milliseconds, by the clock of the vendor's listings. */
+export interface Picture {
+  asOfMs: number;
+  items: { sku: string; quantity: number; changedAtMs: number }[];
+}
+
+/** What a poll was given. */
 export interface Listing {
+  kind: ListingKind;
   asOfMs: number;
   quantities: Record<string, number>;
+}
+
+/** A complete listing says of what it lacks that it is no longer sold, a delta says nothing of it. */
+export function speaksFor({ kind, quantities }: Listing, sku: string): boolean {
+  return kind === 'full' || sku in quantities;
+}
+
+interface Shelf {
+  quantity: number;
+  /** What there would be without us. */
+  withoutUs: number;
+  listed: boolean;
+  changedAtMs: number;
 }
 
 /** What a vendor really has and has sold, by its own clock: the independent truth. Decides one thing at a time. */
 export class Books {
   readonly entries = new Map<string, Entry>();
-  /** What was sent and has not arrived yet. */
-  private late: Purchase[] = [];
-  private readonly stock: Map<string, number>;
-  /** What there would be without us. */
-  private readonly begun: Map<string, number>;
   /** SKUs that were sold to others. */
   readonly soldOutside = new Set<string>();
-  private published: Listing;
+  /** What was sent and has not arrived yet. */
+  private late: Purchase[] = [];
+  private readonly shelves: Map<string, Shelf>;
+  private published: Picture;
 
   constructor(
     stock: Record<string, number>,
     /** Stands still unless it ticks: much happens within one millisecond. */
     private clockMs: number,
+    /** So far the clock of its listings runs ahead of the one that dates its acceptances. */
+    private readonly feedAheadMs = 0,
   ) {
-    this.stock = new Map(Object.entries(stock));
-    this.begun = new Map(this.stock);
-    this.published = this.listing();
+    const changedAtMs = this.feedMs - 1;
+    this.shelves = new Map(
+      Object.entries(stock).map(([sku, quantity]) => [
+        sku,
+        { quantity, withoutUs: quantity, listed: true, changedAtMs },
+      ]),
+    );
+    this.published = this.present();
+  }
+
+  /** What the clock of its listings says. */
+  get feedMs(): number {
+    return this.clockMs + this.feedAheadMs;
   }
 
   quantityOf(sku: string): number {
-    return this.stock.get(sku)!;
+    return this.shelves.get(sku)!.quantity;
   }
 
   /** What there would be had we bought so much, and nothing else. */
   quantityAfter(sku: string, bought: number): number {
-    return this.begun.get(sku)! - bought;
+    return this.shelves.get(sku)!.withoutUs - bought;
+  }
+
+  isListed(sku: string): boolean {
+    return this.shelves.get(sku)!.listed;
   }
 
   tick(): void {
@@ -60,10 +96,12 @@ export class Books {
   purchase({ reference, sku, quantity }: Purchase): Entry {
     const known = this.entries.get(reference);
     if (known) return known;
-    const left = this.stock.get(sku);
-    if (left === undefined) return this.write({ reference, sku, quantity, status: 'refused', code: 'UNKNOWN_SKU' });
-    if (left < quantity) return this.write({ reference, sku, quantity, status: 'refused', code: 'OUT_OF_STOCK' });
-    this.stock.set(sku, left - quantity);
+    const shelf = this.shelves.get(sku);
+    if (!shelf) return this.write({ reference, sku, quantity, status: 'refused', code: 'UNKNOWN_SKU' });
+    if (shelf.quantity < quantity) {
+      return this.write({ reference, sku, quantity, status: 'refused', code: 'OUT_OF_STOCK' });
+    }
+    this.move(shelf, -quantity);
     return this.write({ reference, sku, quantity, status: 'accepted', code: null });
   }
 
@@ -88,40 +126,62 @@ export class Books {
     const entry = this.entries.get(reference);
     if (entry?.status === 'accepted') {
       entry.status = 'cancelled';
-      this.stock.set(entry.sku, this.quantityOf(entry.sku) + entry.quantity);
+      this.move(this.shelves.get(entry.sku)!, entry.quantity);
     }
     if (!entry) this.write({ reference, sku: '', quantity: 0, status: 'closed', code: 'CANCELLED' });
   }
 
   sellOutside(quantity: number): void {
     const sku = SKUS[1];
-    const sold = Math.min(quantity, this.quantityOf(sku));
-    this.stock.set(sku, this.quantityOf(sku) - sold);
-    this.begun.set(sku, this.begun.get(sku)! - sold);
+    const shelf = this.shelves.get(sku)!;
+    const sold = Math.min(quantity, shelf.quantity);
+    this.move(shelf, -sold);
+    shelf.withoutUs -= sold;
     this.soldOutside.add(sku);
   }
 
   restock(sku: string, quantity: number): void {
-    this.stock.set(sku, this.quantityOf(sku) + quantity);
-    this.begun.set(sku, this.begun.get(sku)! + quantity);
+    const shelf = this.shelves.get(sku)!;
+    this.move(shelf, quantity);
+    shelf.withoutUs += quantity;
+  }
+
+  /** Takes it off the listing, unless that would be empty, or puts it back. What was ordered is sold all the same. */
+  list(sku: string, listed: boolean): void {
+    const shelf = this.shelves.get(sku)!;
+    const others = [...this.shelves.values()].filter((other) => other !== shelf && other.listed);
+    if (shelf.listed === listed || (!listed && others.length === 0)) return;
+    shelf.listed = listed;
+    shelf.changedAtMs = this.feedMs;
   }
 
   publish(): void {
-    this.published = this.listing();
+    this.published = this.present();
+  }
+
+  picture(feed: Feed): Picture {
+    switch (feed) {
+      case 'fresh':
+        return this.present();
+      case 'delayed':
+        return this.published;
+      case 'lowerBound':
+        return { ...this.present(), asOfMs: this.published.asOfMs };
+    }
   }
 
   /** Contains all that was decided before its time, and perhaps some of what was decided in that very millisecond. */
-  listing(): Listing {
-    return { asOfMs: this.clockMs, quantities: Object.fromEntries(this.stock) };
+  private present(): Picture {
+    const items = [...this.shelves].filter(([, { listed }]) => listed);
+    return {
+      asOfMs: this.feedMs,
+      items: items.map(([sku, { quantity, changedAtMs }]) => ({ sku, quantity, changedAtMs })),
+    };
   }
 
-  delayedListing(): Listing {
-    return this.published;
-  }
-
-  /** A time that is only a lower bound: the quantities are newer. */
-  lowerBoundListing(): Listing {
-    return { ...this.listing(), asOfMs: this.published.asOfMs };
+  private move(shelf: Shelf, quantity: number): void {
+    shelf.quantity += quantity;
+    shelf.changedAtMs = this.feedMs;
   }
 
   private write(decided: Omit<Entry, 'decidedAtMs'>): Entry {

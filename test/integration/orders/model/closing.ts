@@ -1,5 +1,5 @@
 import { Dispatch } from '../../../../src/orders/fulfilment/dispatch';
-import { PRODUCTS, VENDORS, type VendorId } from './history';
+import { CLOCK_MARGIN_MS, PRODUCTS, VENDORS, type VendorId } from './history';
 import type { Mail } from './mail';
 import { openHoldsOf } from './rules';
 import { type Snapshot, type StoredOrder, takeSnapshot } from './snapshot';
@@ -22,8 +22,9 @@ export async function drain(stage: Stage, mail: Mail): Promise<void> {
     if (messages.length === 0) break;
     await Promise.all(messages.map((message) => app.context.get(Dispatch).dispatch(message)));
   }
+  await stage.letIntervalsPass();
   for (const vendorId of VENDORS) {
-    vendors[vendorId].books.tick();
+    for (let ms = 0; ms <= CLOCK_MARGIN_MS[vendorId]; ms++) vendors[vendorId].books.tick();
     await app.sync(vendorId);
   }
 }
@@ -51,12 +52,14 @@ function stockProblems(productId: string, end: Snapshot, vendors: Stage['vendors
     .filter((order) => order.productId === productId)
     .filter(({ status, orderId }) => status === 'completed' || books.entries.get(orderId)?.status === 'accepted')
     .reduce((sum, { quantity }) => sum + quantity, 0);
-  const vendorQuantity = books.quantityAfter(sku, bought);
+  const left = books.quantityAfter(sku, bought);
+  const listed = books.isListed(sku);
+  const vendorQuantity = listed ? left : 0;
   const reserved = openHoldsOf(productId, end);
-  const expected = { vendorQuantity, reserved, stock: Math.max(0, vendorQuantity - reserved) };
+  const expected = { listed, vendorQuantity, reserved, stock: Math.max(0, vendorQuantity - reserved) };
   const found = end.products.get(productId)!;
   const same = Object.entries(expected).every(([name, value]) => found[name as keyof typeof expected] === value);
-  return same && books.quantityOf(sku) === vendorQuantity
+  return same && books.quantityOf(sku) === left
     ? []
     : [
         `${productId}: ${JSON.stringify(found)}, the model has ${JSON.stringify(expected)}, the vendor ${books.quantityOf(sku)}`,

@@ -1,7 +1,8 @@
-import type { Books } from './books';
+import { type Books, type Listing, speaksFor } from './books';
 import type { Event } from './explain';
-import type { Line } from './history';
+import { CLOCK_MARGIN_MS, type Line, type VendorId } from './history';
 import type { PlayedRequest, PlayedRound } from './play';
+import type { PlayedSync } from './polls';
 import { isOpen, type StoredOrder } from './snapshot';
 import { isRemembered } from './world';
 
@@ -36,36 +37,73 @@ function eventsOfRequest(productId: string, { lines, answer }: PlayedRequest, { 
 }
 
 function eventsOfHold(order: StoredOrder, { before }: PlayedRound): Event[] {
-  const { quantity, hold, acceptedAtMs } = order;
+  const { quantity, hold } = order;
   const earlier = before.orders.get(order.orderId);
   if (earlier && !isOpen(earlier)) return [];
   if (hold === 'released') return [{ kind: 'released', quantity }];
   if (hold === 'settled' && earlier?.hold !== 'acknowledged') {
-    return [{ kind: 'settled', quantity, acceptedAtMs: acceptedAtMs! }];
+    return [{ kind: 'settled', quantity, countedUntilMs: countedUntilMs(order) }];
   }
   return [];
 }
 
-/** A listing older than what is known changes nothing. */
-function eventsOfListings(productId: string, { before, after, syncs, served }: PlayedRound): Event[] {
-  const { vendorId, asOfMs: rowAsOfMs } = before.products.get(productId)!;
-  const sku = productId.slice(vendorId.length + 1);
+/** Milliseconds, vendor's clock: a later listing contains the accepted order. */
+export function countedUntilMs({ vendorId, acceptedAtMs }: StoredOrder): number {
+  return acceptedAtMs! + CLOCK_MARGIN_MS[vendorId as VendorId];
+}
+
+/**
+ * The latest listing that certainly speaks for an acknowledged hold: for one that was so before the round, what was
+ * applied in it; for one that became so, what was known before.
+ */
+export function spokenUntilMs({ orderId, vendorId, productId }: StoredOrder, played: PlayedRound): number {
+  const { before } = played;
+  if (before.orders.get(orderId)?.hold !== 'acknowledged') {
+    return Math.max(before.products.get(productId)!.asOfMs, before.fullAsOfMs.get(vendorId)!);
+  }
+  return Math.max(...appliedListings(productId, played).map(({ asOfMs }) => asOfMs), -Infinity);
+}
+
+/** The listings of a round that speak for the product and certainly were applied. */
+export function appliedListings(productId: string, played: PlayedRound): Listing[] {
+  const polls = pollsOf(productId, played);
+  const isCertain = polls.every(({ contested, status }) => !contested && status === 'succeeded');
+  return isCertain ? listingsOf(productId, played) : [];
+}
+
+export function skuOf(productId: string): string {
+  return productId.slice(productId.indexOf(':') + 1);
+}
+
+/** They may have been lost to another. */
+function eventsOfListings(productId: string, played: PlayedRound): Event[] {
+  const { before, after } = played;
   const settles = [...before.orders.values()]
     .filter((order) => order.productId === productId && order.hold === 'acknowledged')
     .filter(({ orderId }) => after.orders.get(orderId)!.hold === 'settled')
-    .map(({ quantity, acceptedAtMs }) => ({ quantity, acceptedAtMs: acceptedAtMs! }));
-  const polls = syncs.filter((sync) => sync.vendorId === vendorId);
-  if (polls.every(({ status }) => status === 'held')) return [];
+    .map((order) => ({ quantity: order.quantity, countedUntilMs: countedUntilMs(order) }));
+  if (pollsOf(productId, played).every(({ status }) => status === 'held')) return [];
+  const optional = appliedListings(productId, played).length === 0;
+  return listingsOf(productId, played).map(({ asOfMs, quantities }) => ({
+    kind: 'listed',
+    vendorQuantity: quantities[skuOf(productId)] ?? 0,
+    asOfMs,
+    settles,
+    optional,
+  }));
+}
+
+function pollsOf(productId: string, { syncs }: PlayedRound): PlayedSync[] {
+  return syncs.filter(({ vendorId }) => productId.startsWith(`${vendorId}:`));
+}
+
+/** One older than what is known changes nothing, and one that does not speak for the product nothing of it. */
+function listingsOf(productId: string, { before, served }: PlayedRound): Listing[] {
+  const { vendorId, asOfMs: rowAsOfMs } = before.products.get(productId)!;
   return served
     .get(vendorId)!
     .filter(({ asOfMs }) => asOfMs >= Math.max(rowAsOfMs, before.fullAsOfMs.get(vendorId)!))
-    .map(({ asOfMs, quantities }) => ({
-      kind: 'listed',
-      vendorQuantity: quantities[sku]!,
-      asOfMs,
-      settles,
-      optional: !polls.every(({ contested, status }) => !contested && status === 'succeeded'),
-    }));
+    .filter((listing) => speaksFor(listing, skuOf(productId)));
 }
 
 /** Quantity of the product that is promised and not in the vendor's books. */

@@ -9,13 +9,14 @@ export type Event =
   /** A counted hold was freed. */
   | { kind: 'released'; quantity: number }
   /** An acceptance was recorded that a listing contained already, or contained by the time the round was over. */
-  | { kind: 'settled'; quantity: number; acceptedAtMs: number }
+  | ({ kind: 'settled' } & Acknowledged)
   /** A listing was applied, together with the holds it settled; `optional`: it may have been lost to another. */
   | { kind: 'listed'; vendorQuantity: number; asOfMs: number; settles: Acknowledged[]; optional: boolean };
 
 export interface Acknowledged {
   quantity: number;
-  acceptedAtMs: number;
+  /** Milliseconds, vendor's clock, its margin added: a later listing contains it. */
+  countedUntilMs: number;
 }
 
 /** What is counted of a product at one moment. */
@@ -75,7 +76,7 @@ function step(state: State, event: Event): State | undefined {
     case 'released':
       return { ...state, reserved: state.reserved - event.quantity };
     case 'settled':
-      if (state.knownUntilMs <= event.acceptedAtMs) return undefined;
+      if (state.knownUntilMs <= event.countedUntilMs) return undefined;
       return { ...state, reserved: state.reserved - event.quantity };
     case 'listed':
       return list(state, event);
@@ -84,8 +85,8 @@ function step(state: State, event: Event): State | undefined {
 
 function list(state: State, { vendorQuantity, asOfMs, settles }: Extract<Event, { kind: 'listed' }>): State {
   const next = { ...state, vendorQuantity, knownUntilMs: Math.max(state.knownUntilMs, asOfMs) };
-  for (const [index, { quantity, acceptedAtMs }] of settles.entries()) {
-    if (next.settled & (1 << index) || acceptedAtMs >= asOfMs) continue;
+  for (const [index, { quantity, countedUntilMs }] of settles.entries()) {
+    if (next.settled & (1 << index) || countedUntilMs >= asOfMs) continue;
     next.settled |= 1 << index;
     next.reserved -= quantity;
   }

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Books, type Entry, type Listing, type Purchase } from './books';
+import { Books, type Entry, type Listing, type Picture, type Purchase } from './books';
 import type { CancelTrick, Feed, LookUpTrick, PurchaseTrick, Tricks, VendorId } from './history';
 
 /** How a call ends: an answer, or none. */
-type Reply = { status: number; body?: unknown } | 'drop';
+type Reply = { status: number; body?: unknown; etag?: string } | 'drop';
 
 const FAILED: Reply = { status: 500, body: {} };
 
@@ -53,35 +53,42 @@ export class ModelVendor {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const text = await bodyOf(request);
-    const reply = this.replyTo(request.method!, new URL(request.url!, this.baseUrl).pathname, text);
+    const reply = this.replyTo(request, new URL(request.url!, this.baseUrl), text);
     if (reply === 'drop') return void request.socket.destroy();
     const body = reply.body === undefined ? '' : JSON.stringify(reply.body);
-    response.writeHead(reply.status, { 'content-type': 'application/json' }).end(body);
+    const headers = { 'content-type': 'application/json', ...(reply.etag !== undefined && { etag: reply.etag }) };
+    response.writeHead(reply.status, headers).end(body);
   }
 
-  private replyTo(method: string, path: string, text: string): Reply {
-    if (path === '/stock') return this.list(this.feeds.shift() ?? 'fresh');
+  private replyTo({ method, headers }: IncomingMessage, url: URL, text: string): Reply {
+    const path = url.pathname;
+    if (path === '/stock') {
+      const picture = this.books.picture(this.feeds.shift() ?? 'fresh');
+      const since = url.searchParams.get('updatedSince');
+      return since === null ? this.listAll(picture, headers['if-none-match']) : this.listSince(picture, since);
+    }
     if (method === 'POST') return this.sell(JSON.parse(text) as Purchase, this.tricks.purchase.shift() ?? 'answer');
     const reference = decodeURIComponent(path.slice('/orders/'.length));
     if (method === 'DELETE') return this.cancel(reference, this.tricks.cancel.shift() ?? 'answer');
     return this.lookUp(reference, this.tricks.lookUp.shift() ?? 'answer');
   }
 
-  private list(feed: Feed): Reply {
-    const listing =
-      feed === 'fresh'
-        ? this.books.listing()
-        : feed === 'delayed'
-          ? this.books.delayedListing()
-          : this.books.lowerBoundListing();
-    this.served.push(listing);
-    const items = Object.entries(listing.quantities).map(([sku, quantity]) => ({
-      sku,
-      name: `Article ${sku}`,
-      quantity,
-      price: '10.00',
-    }));
-    return { status: 200, body: { asOf: iso(listing.asOfMs), items, nextCursor: null } };
+  /** By what it lists, whatever the time. */
+  private listAll(picture: Picture, known: string | undefined): Reply {
+    const etag = `"${picture.items.map(({ sku, quantity }) => `${sku}${quantity}`).join()}"`;
+    return known === etag ? { status: 304 } : { ...this.give('full', picture), etag };
+  }
+
+  /** What changed in the very millisecond may have come after the listing of that time. */
+  private listSince({ asOfMs, items }: Picture, since: string): Reply {
+    return this.give('delta', { asOfMs, items: items.filter(({ changedAtMs }) => changedAtMs >= Date.parse(since)) });
+  }
+
+  private give(kind: Listing['kind'], { asOfMs, items }: Picture) {
+    const quantities = Object.fromEntries(items.map(({ sku, quantity }) => [sku, quantity]));
+    this.served.push({ kind, asOfMs, quantities });
+    const rows = items.map(({ sku, quantity }) => ({ sku, name: `Article ${sku}`, quantity, price: '10.00' }));
+    return { status: 200, body: { asOf: iso(asOfMs), items: rows, nextCursor: null } };
   }
 
   private sell(purchase: Purchase, trick: PurchaseTrick): Reply {

@@ -15,7 +15,7 @@ import type { Stage } from './stage';
 export type Plant = (stage: Stage) => void;
 
 /** Whoever arrives waits for the other; later ones pass. */
-function meeting(): () => Promise<void> {
+export function meeting(): () => Promise<void> {
   let arrived = 0;
   let open = (): void => undefined;
   const both = new Promise<void>((resolve) => (open = resolve));
@@ -38,7 +38,7 @@ async function read(tx: Transaction, { vendorId, productId }: ProductKey, lock: 
 }
 
 /** Batches are decided order by order, where the plants stand. */
-function decidingEachByItself({ app }: Stage): void {
+export function decidingEachByItself({ app }: Stage): void {
   jest.spyOn(app.context.get(PlacementRepository), 'placeIfAllFit').mockResolvedValue(undefined);
 }
 

@@ -133,6 +133,11 @@ async function act(stage: Stage, mail: Mail, step: Step, index: number): Promise
       const [vendorId, sku] = step.productId.split(':') as [VendorId, string];
       return stage.vendors[vendorId].books.restock(sku, step.quantity);
     }
+    case 'list': {
+      await turns(stage, index);
+      const [vendorId, sku] = step.productId.split(':') as [VendorId, string];
+      return stage.vendors[vendorId].books.list(sku, step.listed);
+    }
     case 'publish':
       await turns(stage, index);
       return stage.vendors[step.vendorId].books.publish();

@@ -22,12 +22,12 @@ export async function polls(stage: Stage, { steps }: Round): Promise<(() => Prom
     stage.vendors[vendorId].feeds = [syncs[0], thief].flatMap((step) => step?.feed ?? []);
     if (!syncs[0]) continue;
     const contested = thief !== undefined;
-    const lease = (await stage.leaseSync(vendorId))!;
+    const lease = (await stage.leaseSync(vendorId, syncs[0]))!;
     starts.push(() => poll(stage, lease, contested));
     if (thief) {
       starts.push(async () => {
         await turns(stage, steps.indexOf(thief));
-        const stolen = await stage.leaseSync(vendorId);
+        const stolen = await stage.leaseSync(vendorId, thief);
         return stolen && poll(stage, stolen, contested);
       });
     }

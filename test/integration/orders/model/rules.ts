@@ -1,8 +1,8 @@
 import { holdSteps } from '../../../../src/orders/order-status';
 import type { Entry } from './books';
-import { eventsOf, promisedUnknown } from './events';
+import { appliedListings, countedUntilMs, eventsOf, promisedUnknown, skuOf, spokenUntilMs } from './events';
 import { isExplained } from './explain';
-import { PRODUCTS, type VendorId } from './history';
+import { CLOCK_MARGIN_MS, PRODUCTS, type VendorId } from './history';
 import { requestProblems } from './request-rules';
 import type { PlayedRound } from './play';
 import { isOpen, type Snapshot, type StoredOrder } from './snapshot';
@@ -74,14 +74,20 @@ export const rules = {
     ),
   ],
 
-  /** Strictly later, by the vendor's clock. */
+  /** Strictly later, by the vendor's clock and its margin; and one that speaks for the product. */
   'a hold settles only by a later listing': ({ after }, { vendors, listedUntilMs }) =>
     [...after.orders.values()]
       .filter(({ hold }) => hold === 'settled')
-      .flatMap(({ orderId, vendorId }) => {
+      .flatMap(({ orderId, vendorId, productId }) => {
         const acceptedAtMs = vendors[vendorId as VendorId].books.entries.get(orderId)?.decidedAtMs ?? Infinity;
-        return acceptedAtMs < listedUntilMs.get(vendorId)! ? [] : [`${orderId} was accepted at ${acceptedAtMs}`];
+        const contained = acceptedAtMs + CLOCK_MARGIN_MS[vendorId as VendorId] < listedUntilMs.get(productId)!;
+        return contained ? [] : [`${orderId} was accepted at ${acceptedAtMs}`];
       }),
+
+  'a hold settles as soon as a listing contains it': (played) =>
+    [...played.after.orders.values()]
+      .filter((order) => order.hold === 'acknowledged' && countedUntilMs(order) < spokenUntilMs(order, played))
+      .map((order) => `${JSON.stringify(order)} is contained until ${spokenUntilMs(order, played)}`),
 
   'what was answered is there, and nothing else': ({ after }, { orders, cancelled, keys }) => [
     ...[...orders].flatMap(([orderId, told]) => {
@@ -114,10 +120,18 @@ export const rules = {
       .filter(({ contested }) => !contested)
       .flatMap(({ vendorId, status }) => {
         const [listing] = served.get(vendorId)!;
-        const isOld = listing && listing.asOfMs < before.fullAsOfMs.get(vendorId)!;
+        const isOld = listing && listing.asOfMs < before.knownAsOfMs.get(vendorId)!;
         const expected = vendorId === down ? 'failed' : isOld ? 'held' : 'succeeded';
         return status === expected ? [] : [`${vendorId}: ${status}, expected ${expected}`];
       }),
+
+  'what is listed is what the vendor lists': (played) =>
+    PRODUCTS.flatMap((productId) => {
+      const { listed } = played.after.products.get(productId)!;
+      return appliedListings(productId, played)
+        .filter(({ quantities }) => listed !== skuOf(productId) in quantities)
+        .map((listing) => `${productId} after ${JSON.stringify(listing)}`);
+    }),
 
   'nothing deadlocks': ({ before, after }) => {
     const count = after.deadlocks - before.deadlocks;

@@ -8,6 +8,7 @@ export interface StoredProduct {
   vendorQuantity: number;
   reserved: number;
   stock: number;
+  listed: boolean;
   /** Milliseconds, vendor's clock. */
   asOfMs: number;
 }
@@ -35,6 +36,8 @@ export interface Snapshot {
   orders: Map<string, StoredOrder>;
   /** Milliseconds, vendor's clock: the last complete listing; by vendor. */
   fullAsOfMs: Map<string, number>;
+  /** The last listing, complete or not. */
+  knownAsOfMs: Map<string, number>;
   keys: number;
   slotsTaken: number;
   /** Since the database was made. */
@@ -45,7 +48,7 @@ export async function takeSnapshot(dataSource: DataSource): Promise<Snapshot> {
   const [products, orders, vendors, [counts], deadlocked] = await Promise.all([
     dataSource.query<StoredProduct[]>(
       `SELECT product_id AS "productId", vendor_id AS "vendorId", vendor_quantity AS "vendorQuantity",
-              reserved_quantity AS reserved, stock_quantity AS stock, ${milliseconds('as_of')} AS "asOfMs"
+              reserved_quantity AS reserved, stock_quantity AS stock, listed, ${milliseconds('as_of')} AS "asOfMs"
        FROM products`,
     ),
     dataSource.query<StoredOrder[]>(
@@ -56,8 +59,9 @@ export async function takeSnapshot(dataSource: DataSource): Promise<Snapshot> {
               cancel_requested_at IS NOT NULL AS "cancelRequested"
        FROM orders ORDER BY order_id`,
     ),
-    dataSource.query<{ vendor_id: string; full_as_of: number | null }[]>(
-      `SELECT vendor_id, ${milliseconds('full_as_of')} AS full_as_of FROM vendors`,
+    dataSource.query<{ vendor_id: string; full_as_of: number | null; stock_as_of: number | null }[]>(
+      `SELECT vendor_id, ${milliseconds('full_as_of')} AS full_as_of, ${milliseconds('stock_as_of')} AS stock_as_of
+       FROM vendors`,
     ),
     dataSource.query<{ keys: number; slots: number }[]>(
       `SELECT (SELECT count(*)::integer FROM idempotency_keys) AS keys,
@@ -69,6 +73,7 @@ export async function takeSnapshot(dataSource: DataSource): Promise<Snapshot> {
     products: new Map(products.map((product) => [product.productId, product])),
     orders: new Map(orders.map((order) => [order.orderId, order])),
     fullAsOfMs: new Map(vendors.map(({ vendor_id, full_as_of }) => [vendor_id, full_as_of ?? -Infinity])),
+    knownAsOfMs: new Map(vendors.map(({ vendor_id, stock_as_of }) => [vendor_id, stock_as_of ?? -Infinity])),
     keys: counts!.keys,
     slotsTaken: counts!.slots,
     deadlocks: deadlocked,

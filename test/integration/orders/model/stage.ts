@@ -7,11 +7,13 @@ import type { SyncLease } from '../../../../src/stock/sync/sync-lease.repository
 import { createApp, type TestApp } from '../../../support/app';
 import { freePort } from '../../../support/processes';
 import { Books } from './books';
-import { type History, SKUS, VENDORS, type VendorId } from './history';
+import { CLOCK_MARGIN_MS, FEED_AHEAD_MS, type History, SKUS, VENDORS, type VendorId } from './history';
 import { ModelVendor } from './model-vendor';
 
 /** Vendors' clocks are their own, and behind ours: a listing from the future would be held. */
 const CLOCK_BEHIND_MS: Record<VendorId, number> = { north: 3_600_000, south: 7_200_000 };
+/** Deltas are asked for in between, unless a step says that it is over. */
+const FULL_SYNC_INTERVAL_MS = 3_600_000;
 /** Few, so that some orders end with an operator. */
 const ATTEMPTS_MAX = 2;
 
@@ -54,7 +56,8 @@ export class Stage {
     );
     for (const vendorId of VENDORS) {
       const bySku = Object.fromEntries(SKUS.map((sku) => [sku, stock[`${vendorId}:${sku}`]!]));
-      this.vendors[vendorId].open(new Books(bySku, Date.now() - CLOCK_BEHIND_MS[vendorId]));
+      const clockMs = Date.now() - CLOCK_BEHIND_MS[vendorId];
+      this.vendors[vendorId].open(new Books(bySku, clockMs, FEED_AHEAD_MS[vendorId]));
       await this.reach(vendorId, true);
       await this.app.sync(vendorId);
     }
@@ -63,17 +66,25 @@ export class Stage {
   /** Whether calls get through to the vendor from now on. */
   async reach(vendorId: VendorId, reachable: boolean): Promise<void> {
     const baseUrl = reachable ? this.vendors[vendorId].baseUrl : this.deadUrl;
-    await this.app.register({ vendorId, baseUrl, maxConcurrentOrders: 16 });
+    await this.app.register({
+      vendorId,
+      baseUrl,
+      maxConcurrentOrders: 16,
+      clockMarginMs: CLOCK_MARGIN_MS[vendorId],
+      fullSyncIntervalMs: FULL_SYNC_INTERVAL_MS,
+    });
   }
 
   /**
-   * The right to poll a vendor for a complete listing. Whoever has it loses it, as if that one were dead; undefined
-   * where another one comes in between.
+   * The right to poll a vendor, for a complete listing where one is due. Whoever has it loses it, as if that one were
+   * dead; undefined where another one comes in between.
    */
-  async leaseSync(vendorId: VendorId): Promise<SyncLease | undefined> {
+  async leaseSync(vendorId: VendorId, { complete }: { complete: boolean }): Promise<SyncLease | undefined> {
     await this.app.dataSource.query(
-      'UPDATE vendors SET sync_due_at = now(), sync_leased_until = NULL, full_synced_at = NULL WHERE vendor_id = $1',
-      [vendorId],
+      `UPDATE vendors SET sync_due_at = now(), sync_leased_until = NULL,
+              full_synced_at = CASE WHEN $2 THEN NULL ELSE full_synced_at END
+       WHERE vendor_id = $1`,
+      [vendorId, complete],
     );
     return this.sync.takeDue();
   }
@@ -82,6 +93,14 @@ export class Stage {
   async calmSyncs(): Promise<void> {
     await this.app.dataSource.query(
       `UPDATE vendors SET sync_due_at = now() + interval '1 hour', sync_leased_until = NULL`,
+    );
+  }
+
+  /** So long that complete listings are due, and with their rows where a hold waits for them. */
+  async letIntervalsPass(): Promise<void> {
+    await this.app.dataSource.query(
+      `UPDATE vendors SET full_synced_at = NULL;
+       UPDATE orders SET acknowledged_at = acknowledged_at - interval '1 hour' WHERE hold_state = 'acknowledged'`,
     );
   }
 

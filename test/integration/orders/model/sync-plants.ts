@@ -1,8 +1,19 @@
 import type { Connection, Transaction } from '../../../../src/database/sql';
+import { Cancellation } from '../../../../src/orders/fulfilment/cancellation';
 import { ApplyRepository } from '../../../../src/stock/sync/apply.repository';
 import type { StagedListing } from '../../../../src/stock/sync/settling';
-import type { Plant } from './plants';
+import { StockRepository } from '../../../../src/stock/stock.repository';
+import { RestAdapter } from '../../../../src/vendors/adapters/rest/rest-adapter';
+import { lockWaits } from '../../../support/lock-waits';
+import { waitFor } from '../../../support/wait';
+import type { VendorId } from './history';
+import { decidingEachByItself, meeting, type Plant } from './plants';
 import type { Stage } from './stage';
+
+/** How the sync's statements lower the counter. */
+const LOWERED = 'reserved_quantity = p.reserved_quantity - COALESCE(settled_sum.quantity, 0)';
+/** More than the server takes to make somebody wait. */
+const WAIT_MS_MAX = 10_000;
 
 /** After the sync's own update of locked products, one more statement. */
 function afterApplying(
@@ -21,7 +32,7 @@ function afterApplying(
 type Asking = (on: Connection, ...rest: unknown[]) => Promise<unknown>;
 
 /** Replaces a part of what the sync asks of the database. */
-function replacing({ app }: Stage, method: keyof ApplyRepository, part: string, by: string): void {
+export function replacing({ app }: Stage, method: keyof ApplyRepository, part: string, by: string): void {
   const apply = app.context.get<unknown, Record<string, Asking>>(ApplyRepository);
   const ask = apply[method]!.bind(apply);
   jest.spyOn(apply, method).mockImplementation((on, ...rest) => {
@@ -46,28 +57,6 @@ export const subtractingReservationsFromTheListing: Plant = (stage) => {
   );
 };
 
-/** What was accepted in the listing's own millisecond counts as contained. */
-export const settlingWithoutStrictness: Plant = (stage) => {
-  const apply = stage.app.context.get(ApplyRepository);
-  const find = apply.findChanged.bind(apply);
-  jest
-    .spyOn(apply, 'findChanged')
-    .mockImplementation((on, listing, after, limit) =>
-      find(on, { ...listing, asOf: new Date(listing.asOf!.getTime() + 1) }, after, limit),
-    );
-  afterApplying(stage, (tx, { asOf }, keys) =>
-    tx.query(
-      `WITH settled AS (
-         UPDATE orders SET hold_state = 'settled'
-         WHERE hold_state = 'acknowledged' AND accepted_at <= $1 AND product_id = ANY($2) RETURNING product_id, quantity)
-       UPDATE products p SET reserved_quantity = reserved_quantity - s.quantity
-       FROM (SELECT product_id, sum(quantity)::integer AS quantity FROM settled GROUP BY product_id) s
-       WHERE p.product_id = s.product_id`,
-      [asOf, keys],
-    ),
-  );
-};
-
 /** Those of earlier listings. */
 export const unsettlingHolds: Plant = (stage) => {
   afterApplying(stage, (tx) =>
@@ -84,4 +73,84 @@ export const believingOldListings: Plant = (stage) => {
   for (const method of ['findChanged', 'findMissing', 'lock'] as const) {
     replacing(stage, method, notNewer, '$2::timestamptz IS NOT NULL');
   }
+};
+
+/** A feed that was generated earlier is taken for what there is now. */
+export const takingCachedFeedsForNew: Plant = ({ app, vendors }) => {
+  const adapter = app.context.get(RestAdapter);
+  const poll = adapter.poll.bind(adapter);
+  jest.spyOn(adapter, 'poll').mockImplementation(async (vendor, request) => {
+    const polled = await poll(vendor, request);
+    const { feedMs } = vendors[vendor.vendorId as VendorId].books;
+    return polled.outcome === 'listing' ? { ...polled, asOf: new Date(feedMs) } : polled;
+  });
+};
+
+export const takingDeltasForAll: Plant = ({ app }) => {
+  const adapter = app.context.get(RestAdapter);
+  const poll = adapter.poll.bind(adapter);
+  jest.spyOn(adapter, 'poll').mockImplementation(async (vendor, request) => {
+    const polled = await poll(vendor, request);
+    return polled.outcome === 'listing' ? { ...polled, kind: 'full' } : polled;
+  });
+};
+
+/** What leaves the listing takes what was promised of it along. */
+export const forgettingPromisesOfWhatLeft: Plant = (stage) => {
+  replacing(stage, 'unlist', LOWERED, 'reserved_quantity = 0');
+};
+
+/** It is there again, and nobody may buy it. */
+export const leavingReturnedProductsUnlisted: Plant = (stage) => {
+  replacing(stage, 'update', 'listed = true,', 'listed = p.listed,');
+};
+
+/**
+ * The sync counts what is promised in the very statement that waits for the product. What the placement that had it has
+ * written is not in that statement's snapshot: only the product's own row is read again after the wait.
+ */
+export const countingBeforeTheLock: Plant = (stage) => {
+  decidingEachByItself(stage);
+  const { app } = stage;
+  const sum = `SELECT COALESCE(sum(o.quantity), 0) FROM orders o WHERE o.product_id = p.product_id`;
+  replacing(stage, 'update', LOWERED, `reserved_quantity = (${sum} AND o.hold_state IN ('held', 'acknowledged'))`);
+  const meet = meeting();
+  jest.spyOn(app.context.get(ApplyRepository), 'lock').mockImplementation(async (_, __, keys) => {
+    await meet();
+    return keys;
+  });
+  const stock = app.context.get(StockRepository);
+  const lock = stock.lockForPlacement.bind(stock);
+  jest.spyOn(stock, 'lockForPlacement').mockImplementation(async (tx, keys) => {
+    const products = await lock(tx, keys);
+    await meet();
+    const somebodyWaits = async () => (await lockWaits(app.dataSource)) > 0;
+    await waitFor(somebodyWaits, { withinMs: WAIT_MS_MAX, what: 'the sync to wait for the product' });
+    return products;
+  });
+};
+
+/** A sync has its orders, a cancellation its product, before either goes on. */
+export const lockingOrdersBeforeProducts: Plant = ({ app }) => {
+  const meet = meeting();
+  const apply = app.context.get(ApplyRepository);
+  const lockProducts = apply.lock.bind(apply);
+  jest.spyOn(apply, 'lock').mockImplementation(async (tx, listing, keys) => {
+    await tx.query('SELECT FROM orders WHERE product_id = ANY($1) ORDER BY order_id FOR NO KEY UPDATE', [keys]);
+    await meet();
+    return lockProducts(tx, listing, keys);
+  });
+  const cancellation = app.context.get(Cancellation);
+  const cancel = cancellation.cancel.bind(cancellation);
+  let isCancelling = false;
+  jest.spyOn(cancellation, 'cancel').mockImplementation((orderId) => {
+    isCancelling = true;
+    return cancel(orderId);
+  });
+  const stock = app.context.get(StockRepository);
+  const lock = stock.lock.bind(stock);
+  jest.spyOn(stock, 'lock').mockImplementation(async (...asked) => {
+    await lock(...asked);
+    if (isCancelling) await meet();
+  });
 };

@@ -1,3 +1,5 @@
+import { type Listing, speaksFor } from './books';
+import { SKUS } from './history';
 import type { PlacingAnswer, PlayedRound } from './play';
 import type { Stage } from './stage';
 
@@ -16,7 +18,7 @@ export class World {
   keysBefore: ReadonlyMap<string, RememberedKey> = new Map();
   /** Orders whose clients were told that they are cancelled. */
   readonly cancelled = new Set<string>();
-  /** Milliseconds, vendor's clock: the latest listing a vendor ever gave. */
+  /** Milliseconds, vendor's clock: the latest listing a vendor ever gave that speaks for a product; by product. */
   readonly listedUntilMs = new Map<string, number>();
 
   constructor(readonly vendors: Stage['vendors']) {
@@ -36,9 +38,12 @@ export class World {
     for (const [vendorId, listings] of served) this.noteListings(vendorId, listings);
   }
 
-  private noteListings(vendorId: string, listings: readonly { asOfMs: number }[]): void {
-    const known = this.listedUntilMs.get(vendorId) ?? -Infinity;
-    this.listedUntilMs.set(vendorId, Math.max(known, ...listings.map(({ asOfMs }) => asOfMs)));
+  private noteListings(vendorId: string, listings: readonly Listing[]): void {
+    for (const sku of SKUS) {
+      const productId = `${vendorId}:${sku}`;
+      const times = listings.filter((listing) => speaksFor(listing, sku)).map(({ asOfMs }) => asOfMs);
+      this.listedUntilMs.set(productId, Math.max(this.listedUntilMs.get(productId) ?? -Infinity, ...times));
+    }
   }
 }
 
