@@ -31,7 +31,8 @@ export function startHelper<Job, Answer>(program: string): Helper<Job, Answer> {
   const child = fork(RUN_TYPESCRIPT, [join(__dirname, program)]);
   return {
     run: (job) => ask<Job, Answer>(child, program, job),
-    conclude: () => void child.send(CONCLUDE),
+    // Where it is gone, whoever waits for its answer hears of that.
+    conclude: () => void child.send(CONCLUDE, () => undefined),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
