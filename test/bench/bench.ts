@@ -5,6 +5,7 @@ import { benchPlacement } from './placement/placement';
 import { benchReads } from './reads/reads';
 import { print, type Report, RESULTS, save } from './report';
 import { soak } from './soak';
+import { benchStock } from './stock/stock';
 import { startTestbed, type StopSteps, type Testbed } from './testbed';
 
 class Interrupted extends Error {}
@@ -30,6 +31,8 @@ function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promi
       return benchPlacement(testbed, stopSteps, flags);
     case 'reads':
       return benchReads(testbed, flags);
+    case 'stock':
+      return benchStock(testbed, stopSteps, flags);
     case 'soak':
       return soak(testbed, flags);
   }

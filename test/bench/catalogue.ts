@@ -44,17 +44,7 @@ export async function fillCatalogue(database: Client): Promise<void> {
 export async function resetOrders(database: Client): Promise<void> {
   await database.query('TRUNCATE orders, order_events, dispatch_attempts, outbox, idempotency_keys');
   await database.query('UPDATE products SET reserved_quantity = 0 WHERE reserved_quantity <> 0');
-  await database.query(
-    `INSERT INTO orders (order_id, vendor_id, product_id, quantity, unit_price, total_price, currency, status, hold_state,
-                         available_quantity, vendor_order_id, accepted_at, acknowledged_at, client, created_at)
-     SELECT gen_random_uuid(), vendor_id, product_id, 1, price, price, 'USD', 'completed', 'settled', vendor_quantity,
-            product_id || '/' || n, now(), now(), 'past', now() - random() * interval '30 days'
-     FROM products CROSS JOIN generate_series(1, $1::integer) AS n`,
-    [PAST_ORDERS],
-  );
-  await database.query(
-    `INSERT INTO order_events (order_id, type, detail) SELECT order_id, 'placed', 'Of the past.' FROM orders`,
-  );
+  await recordPast(database);
   await database.query(
     `INSERT INTO idempotency_keys (client, route, key, fingerprint, status, answer, expires_at)
      SELECT client, 'POST /v1/orders', order_id, decode(repeat('00', 32), 'hex'), 201, to_jsonb(orders),
@@ -63,6 +53,22 @@ export async function resetOrders(database: Client): Promise<void> {
   );
   await database.query('VACUUM (ANALYZE) products, orders, order_events, idempotency_keys');
   await database.query('CHECKPOINT');
+}
+
+/** Completed and settled orders, `PAST_ORDERS` of each product: of all, or of those that are named. */
+export async function recordPast(database: Client, productIds?: string[]): Promise<void> {
+  await database.query(
+    `INSERT INTO orders (order_id, vendor_id, product_id, quantity, unit_price, total_price, currency, status, hold_state,
+                         available_quantity, vendor_order_id, accepted_at, acknowledged_at, client, created_at)
+     SELECT gen_random_uuid(), vendor_id, product_id, 1, price, price, 'USD', 'completed', 'settled', vendor_quantity,
+            product_id || '/' || n, now(), now(), 'past', now() - random() * interval '30 days'
+     FROM products CROSS JOIN generate_series(1, $1::integer) AS n
+     WHERE $2::varchar[] IS NULL OR product_id = ANY($2)`,
+    [PAST_ORDERS, productIds ?? null],
+  );
+  await database.query(
+    `INSERT INTO order_events (order_id, type, detail) SELECT order_id, 'placed', 'Of the past.' FROM orders`,
+  );
 }
 
 function productOf(vendorId: string, sku: string): CatalogueProduct {

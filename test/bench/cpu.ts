@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** CPU time of other processes, from Linux's /proc; elsewhere it is not known and the tables say so. */
 export interface CpuSeconds {
@@ -24,8 +24,27 @@ export function cpuSecondsOf(apiPids: number[], postmasterPid: number | undefine
 
 /** Resident memory in bytes; undefined where there is no /proc. */
 export function residentBytesOf(pid: number): number | undefined {
+  return statusBytes(pid, 'VmRSS');
+}
+
+/** The most it ever was since `forgetPeakOf`, or since its start where the system does not let us forget. */
+export function peakResidentBytesOf(pid: number): number | undefined {
+  return statusBytes(pid, 'VmHWM');
+}
+
+export function forgetPeakOf(pid: number): void {
+  try {
+    // See proc(5): 5 sets the peak back to what is resident now.
+    writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  } catch {
+    // The peak since the start is no less.
+  }
+}
+
+function statusBytes(pid: number, field: 'VmRSS' | 'VmHWM'): number | undefined {
   if (process.platform !== 'linux') return undefined;
-  const kibibytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1];
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { CASES } from './placement/cases';
+import { SKUS_MAX, SKUS_MIN } from './stock/cases';
 
 /** What `npm run bench -- …` was asked for. */
 export interface Flags {
@@ -8,50 +9,64 @@ export interface Flags {
   runs: number;
   only: string[] | undefined;
   minutes: number;
+  skus: number;
   profile: boolean;
 }
 
-export const SECTIONS = ['placement', 'reads', 'soak'] as const;
+export const SECTIONS = ['placement', 'reads', 'stock', 'soak'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export class UsageError extends Error {}
 
-const DEFAULTS = { seconds: 8, runs: 5, minutes: 10 };
-const QUICK = { seconds: 2, runs: 1, minutes: 0.5 };
+const DEFAULTS = { seconds: 8, runs: 5, minutes: 10, skus: SKUS_MAX };
+const QUICK = { seconds: 2, runs: 1, minutes: 0.5, skus: 20_000 };
+/** A run of `stock` takes minutes, and differs little from the next. */
+const STOCK_RUNS = 3;
 
 export const HELP = `Usage: npm run bench -- [section] [flags]
 
 Sections
   placement      how many orders can be placed, and how long one takes (default)
   reads          how many single products can be read, from memory and not
+  stock          how fast a vendor's stock is synced, and what orders notice of it
   soak           memory of the API under full load
 
 Flags
   --seconds <n>  length of each run that counts (${DEFAULTS.seconds})
-  --runs <n>     runs of each case; figures are their median (${DEFAULTS.runs})
+  --runs <n>     runs of each case; figures are their median (${DEFAULTS.runs}; stock: ${STOCK_RUNS})
   --only <list>  placement: some cases only, separated by commas; ratios need both of their cases:
                  ${CASES.map(({ name }) => name).join(', ')}
   --minutes <n>  soak: how long (${DEFAULTS.minutes})
+  --skus <n>     stock: how many the vendor lists (${DEFAULTS.skus})
   --profile      keeps a CPU profile of each API process beside the results, at some cost
-  --quick        a smoke run: ${QUICK.runs} run of ${QUICK.seconds} s, a soak of half a minute
+  --quick        a smoke run: ${QUICK.runs} run of ${QUICK.seconds} s, a soak of half a minute, a stock of ${QUICK.skus} SKUs
   --help         says this`;
 
 /** Throws UsageError; undefined where only help is wanted. */
 export function parseFlags(args: string[]): Flags | undefined {
   const { values, positionals } = read(args);
   if (values.help) return undefined;
-  const defaults = values.quick ? QUICK : DEFAULTS;
   const section = sectionOf(positionals);
+  const defaults = defaultsOf(section, values.quick ?? false);
   const flags = {
     section,
     seconds: positive('--seconds', values.seconds, defaults.seconds),
     runs: positive('--runs', values.runs, defaults.runs),
     only: values.only === undefined ? undefined : casesOf(values.only),
     minutes: positive('--minutes', values.minutes, defaults.minutes),
+    skus: positive('--skus', values.skus, defaults.skus),
     profile: values.profile ?? false,
   };
   if (!Number.isInteger(flags.runs)) throw new UsageError(`--runs: expected a whole number, found ${values.runs}`);
+  if (!Number.isInteger(flags.skus) || flags.skus < SKUS_MIN || flags.skus > SKUS_MAX) {
+    throw new UsageError(`--skus: expected a whole number from ${SKUS_MIN} to ${SKUS_MAX}, found ${values.skus}`);
+  }
   return flags;
+}
+
+function defaultsOf(section: Section, quick: boolean): typeof DEFAULTS {
+  if (quick) return QUICK;
+  return section === 'stock' ? { ...DEFAULTS, runs: STOCK_RUNS } : DEFAULTS;
 }
 
 function read(args: string[]) {
@@ -64,6 +79,7 @@ function read(args: string[]) {
         runs: { type: 'string' },
         only: { type: 'string' },
         minutes: { type: 'string' },
+        skus: { type: 'string' },
         profile: { type: 'boolean' },
         quick: { type: 'boolean' },
         help: { type: 'boolean' },

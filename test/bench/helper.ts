@@ -8,6 +8,8 @@ import { join } from 'node:path';
  */
 export interface Helper<Job, Answer> {
   run(job: Job): Promise<Measured<Answer>>;
+  /** Lets the job under way come to its end at once; it answers as usual. */
+  conclude(): void;
   stop(): Promise<void>;
 }
 
@@ -16,6 +18,9 @@ export interface Measured<Answer> {
   /** Of the helper, while it was at the job. */
   cpuSeconds: number;
 }
+
+/** Sent instead of a job. */
+const CONCLUDE = 'conclude';
 
 type Reply<Answer> = Measured<Answer> | { failure: string };
 
@@ -26,6 +31,8 @@ export function startHelper<Job, Answer>(program: string): Helper<Job, Answer> {
   const child = fork(RUN_TYPESCRIPT, [join(__dirname, program)]);
   return {
     run: (job) => ask<Job, Answer>(child, program, job),
+    // Where it is gone, whoever waits for its answer hears of that.
+    conclude: () => void child.send(CONCLUDE, () => undefined),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
@@ -35,13 +42,19 @@ export function startHelper<Job, Answer>(program: string): Helper<Job, Answer> {
   };
 }
 
-/** The helper's own side: answers jobs until the bench is gone, whichever way it went. */
-export function answerJobs<Job, Answer>(work: (job: Job) => Promise<Answer>): void {
+/**
+ * The helper's own side: answers jobs until the bench is gone, whichever way it went. The signal says that the job is to
+ * be concluded; work that does not know how need not listen.
+ */
+export function answerJobs<Job, Answer>(work: (job: Job, concluded: AbortSignal) => Promise<Answer>): void {
+  let concluding = new AbortController();
   process.on('disconnect', () => process.exit(0));
-  process.on('message', (job: Job) => {
+  process.on('message', (job: Job | typeof CONCLUDE) => {
+    if (job === CONCLUDE) return concluding.abort();
+    concluding = new AbortController();
     const before = process.cpuUsage();
     const reply = (sent: Reply<Answer>): unknown => process.send!(sent);
-    work(job).then(
+    work(job, concluding.signal).then(
       (answer) => {
         const { user, system } = process.cpuUsage(before);
         reply({ answer, cpuSeconds: (user + system) / 1e6 });

@@ -6,7 +6,7 @@ import { startEmbedded } from '../../src/database/embedded/embedded-postgres';
 import { migrate } from '../../src/database/migrate';
 import { ApiClient } from '../support/client';
 import { newDataDir, removeDataDir } from '../support/data-dir';
-import { type ApiProcess, startApi } from './api-process';
+import { type AppProcess, startApp } from './app-process';
 import { fillCatalogue } from './catalogue';
 import { type CpuSeconds, cpuSecondsOf, parentOf } from './cpu';
 import { type Helper, startHelper } from './helper';
@@ -23,9 +23,13 @@ export interface Testbed {
   database: Client;
   postgresVersion: string;
   /** Two on one database; the second idles but in the cases that are about it. */
-  apis: [ApiProcess, ApiProcess];
+  apis: [AppProcess, AppProcess];
   /** Created as a user's would be, and allowed no more than the bench does. */
   apiKey: string;
+  /** The operator's, with every scope. */
+  adminApiKey: string;
+  /** None runs until a section asks for one. */
+  startWorker(): Promise<AppProcess>;
   generator: Helper<Load, LoadOutcome>;
   cpuSeconds(): CpuSeconds | undefined;
 }
@@ -47,13 +51,13 @@ export async function startTestbed(stopSteps: StopSteps, profileTo: string | und
   await fillCatalogue(database);
 
   const adminApiKey = randomBytes(32).toString('hex');
-  const settings = { databaseUrl: server.url, adminApiKey, errorFile: join(dataDir, 'api.err'), profileTo };
-  const startAnother = async (): Promise<ApiProcess> => {
-    const api = await startApi(settings);
-    stopSteps.push(() => api.stop());
-    return api;
+  const settings = { databaseUrl: server.url, adminApiKey, errorFile: join(dataDir, 'app.err'), profileTo };
+  const startAnother = async (mode: 'api' | 'worker'): Promise<AppProcess> => {
+    const app = await startApp(mode, settings);
+    stopSteps.push(() => app.stop());
+    return app;
   };
-  const apis: Testbed['apis'] = [await startAnother(), await startAnother()];
+  const apis: Testbed['apis'] = [await startAnother('api'), await startAnother('api')];
   const generator = startHelper<Load, LoadOutcome>('load/generator.ts');
   stopSteps.push(() => generator.stop());
 
@@ -65,6 +69,8 @@ export async function startTestbed(stopSteps: StopSteps, profileTo: string | und
     postgresVersion: version,
     apis,
     apiKey: await createApiKey(apis[0].url, adminApiKey),
+    adminApiKey,
+    startWorker: () => startAnother('worker'),
     generator,
     cpuSeconds: () =>
       cpuSecondsOf(

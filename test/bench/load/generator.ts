@@ -9,12 +9,12 @@ export type Load = ClosedLoop | OpenLoop | ReadingLoop;
 
 if (process.send) answerJobs<Load, LoadOutcome>(run);
 
-function run(job: Load): Promise<LoadOutcome> {
+function run(job: Load, concluded: AbortSignal): Promise<LoadOutcome> {
   switch (job.kind) {
     case 'closed':
       return runClosedLoop(job);
     case 'open':
-      return runOpenLoop(job);
+      return runOpenLoop(job, concluded);
     case 'reading':
       return runReadingLoop(job);
   }

@@ -9,6 +9,7 @@ export interface OpenLoop {
   path: string;
   apiKey: string;
   ratePerSecond: number;
+  /** Fewer where it is concluded before. */
   seconds: number;
   /** JSON texts, in turn. */
   bodies: string[];
@@ -24,7 +25,7 @@ const TICK_MS = 1;
  * the moment it is due, is sent whatever became of the others, and its latency counts from that moment on: a stall
  * delays everybody who came during it. A timer's tick adds up to about a millisecond, which is left in.
  */
-export async function runOpenLoop(job: OpenLoop): Promise<LoadOutcome> {
+export async function runOpenLoop(job: OpenLoop, concluded: AbortSignal): Promise<LoadOutcome> {
   const pool = new Pool(job.url, { connections: CONNECTIONS_MAX, pipelining: 1 });
   const tally = new Tally();
   const underWay: Promise<void>[] = [];
@@ -32,7 +33,7 @@ export async function runOpenLoop(job: OpenLoop): Promise<LoadOutcome> {
   const startedAt = performance.now();
   const dueAt = (request: number): number => startedAt + (request * 1000) / job.ratePerSecond;
   try {
-    for (let request = 0; request < total;) {
+    for (let request = 0; request < total && !concluded.aborted;) {
       for (; request < total && dueAt(request) <= performance.now(); request++) {
         underWay.push(send(pool, job, job.bodies[request % job.bodies.length]!, dueAt(request), tally));
       }

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { freePort } from '../support/ports';
 import { waitFor } from '../support/wait';
 
-/** The built API as a process of its own, as in production. */
-export interface ApiProcess {
+/** The built API or worker as a process of its own, as in production. */
+export interface AppProcess {
   url: string;
   pid: number;
   stop(): Promise<void>;
@@ -15,7 +15,10 @@ export interface ApiProcess {
 const ROOT = join(__dirname, '..', '..');
 const START_MS_MAX = 60_000;
 
-export interface ApiSettings {
+/** Where each mode is told to listen. */
+const PORT_KEY = { api: 'PORT', worker: 'WORKER_PORT' } as const;
+
+export interface AppSettings {
   databaseUrl: string;
   adminApiKey: string;
   /** Where its last words go. */
@@ -25,17 +28,20 @@ export interface ApiSettings {
 }
 
 /** Starts it and waits until it is ready. Its log is written, but to nowhere: a pipe would have to be read by the bench. */
-export async function startApi({ databaseUrl, adminApiKey, errorFile, profileTo }: ApiSettings): Promise<ApiProcess> {
+export async function startApp(
+  mode: keyof typeof PORT_KEY,
+  { databaseUrl, adminApiKey, errorFile, profileTo }: AppSettings,
+): Promise<AppProcess> {
   const port = await freePort();
   const profiling = profileTo === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileTo}`];
   const errors = openSync(errorFile, 'a');
-  const child = spawn(process.execPath, [...profiling, join(ROOT, 'dist', 'main.js'), '--mode=api'], {
+  const child = spawn(process.execPath, [...profiling, join(ROOT, 'dist', 'main.js'), `--mode=${mode}`], {
     cwd: ROOT,
     env: {
       PATH: process.env['PATH'],
       DATABASE_URL: databaseUrl,
       ADMIN_API_KEY: adminApiKey,
-      PORT: String(port),
+      [PORT_KEY[mode]]: String(port),
       LOG_LEVEL: 'info',
       // As under `npm start`: it ends with its parent, even when that is killed.
       npm_lifecycle_event: 'start',
@@ -46,9 +52,9 @@ export async function startApi({ databaseUrl, adminApiKey, errorFile, profileTo 
   const url = `http://127.0.0.1:${port}`;
   await waitFor(async () => !isRunning(child) || (await fetch(`${url}/health/ready`)).ok, {
     withinMs: START_MS_MAX,
-    what: 'the API to be ready',
+    what: `the ${mode} to be ready`,
   });
-  if (!isRunning(child)) throw new Error(`The API did not start: ${readFileSync(errorFile, 'utf8')}`);
+  if (!isRunning(child)) throw new Error(`The ${mode} did not start: ${readFileSync(errorFile, 'utf8')}`);
   return { url, pid: child.pid!, stop: () => stop(child) };
 }
 
