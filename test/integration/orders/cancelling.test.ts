@@ -1,5 +1,6 @@
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
 import { Cancellation } from '../../../src/orders/fulfilment/cancellation';
+import { Outcome } from '../../../src/orders/fulfilment/outcome';
 import { OrderQueries } from '../../../src/orders/order-queries';
 import { Placement } from '../../../src/orders/placement/placement';
 import { createApp, type TestApp } from '../../support/app';
@@ -214,6 +215,23 @@ describe('cancelling an order', () => {
       await step();
       expect(await orderOf(orderId)).toMatchObject({ status: 'pending', needsAttention: true });
       expect([await reserved(), await step()]).toEqual([2, 0]);
+    });
+
+    it('asks again after a crash between the vendor’s confirmation and our record of it, and frees the stock once', async () => {
+      const orderId = await placeUnknown();
+      await cancel(orderId);
+      const [message] = await app.takeMessages();
+      const gone = jest.spyOn(app.context.get(Outcome), 'cancelled').mockRejectedValueOnce(new Error('killed'));
+      await expect(app.context.get(Dispatch).dispatch(message!)).rejects.toThrow('killed');
+      gone.mockRestore();
+      expect(await reserved()).toBe(2);
+      await app.dataSource.query(`UPDATE orders SET claimed_until = claimed_until - interval '1 hour'`);
+      await app.dataSource.query(`UPDATE vendor_slots SET leased_until = leased_until - interval '1 hour'`);
+      await app.context.get(Dispatch).dispatch(message!);
+      await app.context.get(Dispatch).dispatch(message!);
+      expect(vendor.cancels).toEqual([orderId, orderId]);
+      expect(await orderOf(orderId)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
+      expect(await reserved()).toBe(0);
     });
 
     it('asks the vendor about one that waited for an operator', async () => {
