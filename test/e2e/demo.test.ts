@@ -50,7 +50,8 @@ describe('npm start, on a machine with nothing but Node', () => {
     const first = await startDemo(dataDir, String(await freePort()));
     const { orderId } = JSON.parse(execSync(first.welcome.curl, { encoding: 'utf8' })) as { orderId: string };
     first.signal('SIGINT');
-    expect(await first.stop()).toBe(0);
+    // The output stands beside the code so that a failure says what it died of.
+    expect([await first.stop(), first.output()]).toEqual([0, expect.any(String)]);
     const second = await startDemo(dataDir, String(await freePort()));
     expect(second.welcome.apiKey).toBe(first.welcome.apiKey);
     const api = new ApiClient(second.url, second.welcome.apiKey);

@@ -71,7 +71,7 @@ async function* endingWith<Page>(signal: AbortSignal, pages: AsyncIterable<Page>
   const iterator = pages[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const next = await orAborted(signal, iterator.next());
+      const next = await orAborted(signal, () => iterator.next());
       if (next.done) return;
       yield next.value;
     }
@@ -81,8 +81,8 @@ async function* endingWith<Page>(signal: AbortSignal, pages: AsyncIterable<Page>
   }
 }
 
-/** Throws the signal's reason where it comes first. */
-export async function orAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+/** Throws the signal's reason where it comes first; work that would come after it is not begun. */
+export async function orAborted<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
   signal.throwIfAborted();
   let abort = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
@@ -90,7 +90,7 @@ export async function orAborted<Result>(signal: AbortSignal, work: Promise<Resul
     signal.addEventListener('abort', abort);
   });
   try {
-    return await Promise.race([work, aborted]);
+    return await Promise.race([work(), aborted]);
   } finally {
     signal.removeEventListener('abort', abort);
   }

@@ -21,6 +21,11 @@ import { SyncRunRepository } from './sync-run.repository';
 export const RUN_MS_MAX = 10 * 60_000;
 /** Runs of a process that use the database at once: the others wait for their vendors, which costs nothing. */
 const DATABASE_RUNS_MAX = 3;
+/** What the signals of a run say, in an operator's words. */
+const ENDED_FROM_OUTSIDE: ReadonlyMap<string, string> = new Map([
+  ['TimeoutError', 'the sync took too long and was ended'],
+  ['AbortError', 'the worker was stopped before the sync was done'],
+]);
 
 /** One sync of one vendor: poll, stage, judge, apply. */
 @Injectable()
@@ -84,7 +89,7 @@ export class StockSync {
     const progress = new Progress(plan.kind);
     try {
       const adapter = this.registry.adapterOf(lease.vendor);
-      const poll = await orAborted(signal, adapter.poll(lease.vendor, { ...plan, signal }));
+      const poll = await orAborted(signal, () => adapter.poll(lease.vendor, { ...plan, signal }));
       if (poll.outcome === 'unchanged') return await this.confirm(run, progress, plan.marks);
       progress.kind = poll.kind;
       progress.asOf = poll.asOf;
@@ -109,8 +114,7 @@ export class StockSync {
   }
 
   private async fail(run: SyncRunInHand, progress: Progress, error: Error): Promise<SyncResult> {
-    const late = error.name === 'TimeoutError';
-    const result = progress.result('failed', late ? 'the sync took too long and was ended' : error.message);
+    const result = progress.result('failed', ENDED_FROM_OUTSIDE.get(error.name) ?? error.message);
     await this.runs.close(this.dataSource.manager, run.syncRunId, result);
     if (!(error instanceof SyncLeaseLost)) await this.leases.fail(this.dataSource.manager, run.lease);
     return result;

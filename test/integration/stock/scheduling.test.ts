@@ -106,6 +106,14 @@ describe('a run', () => {
     expect(await room.product('A')).toMatchObject({ vendor: 5 });
   });
 
+  it('that was stopped before it began asks nothing of its vendor', async () => {
+    await room.app.dataSource.query('UPDATE vendors SET sync_due_at = now()');
+    const askedBefore = room.stock.asked.length;
+    const result = await sync().run((await sync().takeDue())!, AbortSignal.abort());
+    expect(result).toMatchObject({ status: 'failed', error: expect.stringMatching(/worker was stopped/) });
+    expect(room.stock.asked).toHaveLength(askedBefore);
+  });
+
   it('that fails makes its vendor suspect until one does not', async () => {
     room.stock.answers(() => Promise.reject(new Error('no')));
     await room.app.sync('acme');
