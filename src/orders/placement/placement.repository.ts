@@ -54,8 +54,12 @@ const WRITES = `
     INSERT INTO outbox (message_id, vendor_id, subject, type, payload, traceparent)
     SELECT message_id, vendor_id, order_id, $11, payload, traceparent FROM granted)`;
 
-const REQUESTED = `unnest($1::varchar[], $2::varchar[], $3::varchar[], $4::integer[], $5::varchar[], $6::varchar[],
-  $7::varchar[], $8::jsonb[], $9::varchar[]`;
+/**
+ * As sub-selects, so that the planner does not look at the arrays: where it sees that they are short, it holds its plan for
+ * any arrays for the dearer one and plans anew at each call, which took 1.8 ms where running took 0.9.
+ */
+const REQUESTED = `unnest((SELECT $1::varchar[]), (SELECT $2::varchar[]), (SELECT $3::varchar[]), (SELECT $4::integer[]),
+  (SELECT $5::varchar[]), (SELECT $6::varchar[]), (SELECT $7::varchar[]), (SELECT $8::jsonb[]), (SELECT $9::varchar[])`;
 const REQUESTED_COLUMNS = `order_id, vendor_id, product_id, quantity, client, checkout_id, message_id, payload, traceparent`;
 
 /**
@@ -68,9 +72,10 @@ const PLACE_IF_ALL_FIT = `
   WITH requested AS (SELECT * FROM ${REQUESTED}) WITH ORDINALITY AS r (${REQUESTED_COLUMNS}, place)),
   claimed AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hash) AS free
-    FROM (SELECT hashtextextended(id, 0) AS hash FROM unnest($12::text[]) AS key (id) ORDER BY hash OFFSET 0) k),
+    FROM (SELECT hashtextextended(id, 0) AS hash FROM unnest((SELECT $12::text[])) AS key (id) ORDER BY hash OFFSET 0) k),
   answered AS (
-    SELECT * FROM unnest($13::varchar[], $14::varchar[], $15::varchar[], $16::bytea[], $17::jsonb[])
+    SELECT * FROM unnest((SELECT $13::varchar[]), (SELECT $14::varchar[]), (SELECT $15::varchar[]), (SELECT $16::bytea[]),
+                        (SELECT $17::jsonb[]))
       AS a (client, route, key, fingerprint, answer)),
   wanted AS (SELECT vendor_id, product_id, sum(quantity) AS quantity FROM requested GROUP BY vendor_id, product_id),
   locked AS (
@@ -96,11 +101,12 @@ const PLACE_IF_ALL_FIT = `
 /** An expired answer to the same key gives way. */
 const WRITE = `
   WITH granted AS (
-    SELECT * FROM ${REQUESTED}, $12::numeric[], $13::integer[]) AS g (${REQUESTED_COLUMNS}, unit_price, available_quantity)),
+    SELECT * FROM ${REQUESTED}, (SELECT $12::numeric[]), (SELECT $13::integer[])) AS g (${REQUESTED_COLUMNS}, unit_price, available_quantity)),
   ${WRITES}
   INSERT INTO idempotency_keys (client, route, key, fingerprint, status, answer, expires_at)
   SELECT client, route, key, fingerprint, status, answer, now() + $20::integer * interval '1 hour'
-  FROM unnest($14::varchar[], $15::varchar[], $16::varchar[], $17::bytea[], $18::smallint[], $19::jsonb[])
+  FROM unnest((SELECT $14::varchar[]), (SELECT $15::varchar[]), (SELECT $16::varchar[]), (SELECT $17::bytea[]),
+              (SELECT $18::smallint[]), (SELECT $19::jsonb[]))
     AS answered (client, route, key, fingerprint, status, answer)
   ON CONFLICT (client, route, key) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
     answer = excluded.answer, created_at = now(), expires_at = excluded.expires_at`;

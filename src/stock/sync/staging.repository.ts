@@ -11,11 +11,6 @@ const TABLE_PREFIX = 'stock_staging_';
 /** A table that a frozen worker still writes to is left for the next run to drop. */
 const DROP_WAIT_MS = 200;
 
-/** A row, and its place in the listing. */
-export interface StagedRow extends StockRow {
-  position: number;
-}
-
 /** Name of the table that holds the run's listing: nothing of another run can be in it. */
 export function stagingTable(syncRunId: string): string {
   const hex = syncRunId.replaceAll('-', '');
@@ -43,12 +38,11 @@ export class StagingRepository {
     );
   }
 
-  async copy(tx: Transaction, syncRunId: string, vendorId: string, staged: StagedRow[]): Promise<void> {
+  async copy(tx: Transaction, syncRunId: string, lines: Buffer[]): Promise<void> {
     const client = (await tx.queryRunner!.connect()) as ClientBase;
     const columns = 'position, product_id, name, price, quantity';
-    const text = staged.map((item) => lineOf(vendorId, item)).join('');
     await pipeline(
-      Readable.from([text]),
+      Readable.from(lines),
       client.query(copyFrom(`COPY ${stagingTable(syncRunId)} (${columns}) FROM STDIN`)),
     );
   }
@@ -139,9 +133,13 @@ export class StagingRepository {
   }
 }
 
-/** One line of COPY's text format. */
-function lineOf(vendorId: string, { position, sku, name, price, quantity }: StagedRow): string {
-  return `${position}\t${vendorId}:${escaped(sku)}\t${escaped(name)}\t${price}\t${quantity}\n`;
+/** The rows as lines of COPY's text format; `position`: the first one's place in the listing. */
+export function copyLines(vendorId: string, rows: StockRow[], position: number): Buffer {
+  const lines = rows.map(
+    ({ sku, name, price, quantity }, index) =>
+      `${position + index}\t${vendorId}:${escaped(sku)}\t${escaped(name)}\t${price}\t${quantity}\n`,
+  );
+  return Buffer.from(lines.join(''));
 }
 
 /** Control characters were rejected before; escaped all the same, for a tab would shift the columns. */

@@ -2,11 +2,11 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Listing } from '../../vendors/vendor-adapter';
 import type { Progress } from './progress';
-import { type StagedRow, StagingRepository } from './staging.repository';
+import { copyLines, StagingRepository } from './staging.repository';
 import type { SyncRunInHand } from './sync-run-in-hand';
 import { SyncRunRepository } from './sync-run.repository';
 
-/** Rows copied in one transaction. A run holds two such chunks at most, and they are gone before they grow old. */
+/** Rows copied in one transaction. A run holds two such chunks at most. */
 const CHUNK_ROWS = 5000;
 /** How often a run that goes on says how far it has come. */
 const PROGRESS_EVERY_MS = 1000;
@@ -25,14 +25,17 @@ export class Staging {
   /** Throws `VendorCallFailed`, and `SyncLeaseLost`. */
   async stage(run: SyncRunInHand, listing: Listing, progress: Progress, signal: AbortSignal): Promise<void> {
     await run.write((tx) => this.staging.create(tx, run.syncRunId));
-    let chunk: StagedRow[] = [];
-    let position = 0;
+    // As bytes outside the heap: kept as rows they would grow old in it, a million of them a hundred megabytes.
+    let chunk: Buffer[] = [];
+    let [position, copied] = [0, 0];
     let copying: Promise<void> = Promise.resolve();
     let saidAt = performance.now();
     try {
       for await (const page of endingWith(signal, listing.pages)) {
-        for (const row of progress.take(page)) chunk.push({ ...row, position: position++ });
-        if (chunk.length < CHUNK_ROWS && performance.now() - saidAt < PROGRESS_EVERY_MS) continue;
+        const rows = progress.take(page);
+        chunk.push(copyLines(run.lease.vendor.vendorId, rows, position));
+        position += rows.length;
+        if (position - copied < CHUNK_ROWS && performance.now() - saidAt < PROGRESS_EVERY_MS) continue;
         await copying;
         const said = performance.now() - saidAt >= PROGRESS_EVERY_MS;
         if (said) saidAt = performance.now();
@@ -40,6 +43,7 @@ export class Staging {
         // Whoever awaits it sees its failure; until then it is nobody's unhandled rejection.
         copying.catch(() => undefined);
         chunk = [];
+        copied = position;
       }
     } finally {
       await copying.catch(() => undefined);
@@ -49,10 +53,10 @@ export class Staging {
     await run.gate.pass(() => this.staging.index(this.dataSource.manager, run.syncRunId));
   }
 
-  private async copy(run: SyncRunInHand, chunk: StagedRow[], progress: Progress | undefined): Promise<void> {
+  private async copy(run: SyncRunInHand, chunk: Buffer[], progress: Progress | undefined): Promise<void> {
     const { vendorId } = run.lease.vendor;
     await run.write(async (tx) => {
-      if (chunk.length > 0) await this.staging.copy(tx, run.syncRunId, vendorId, chunk);
+      if (chunk.length > 0) await this.staging.copy(tx, run.syncRunId, chunk);
       if (progress) await this.runs.note(tx, run.syncRunId, progress);
     });
     if (progress)
