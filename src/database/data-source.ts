@@ -12,6 +12,11 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const LOCK_TIMEOUT_MS = 10_000;
 /** An open transaction of a frozen process must not hold its locks, or an old snapshot, for long. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
+/**
+ * A prepared statement's plan is made for the tables as they are and ends with its connection: one that reads a table
+ * whole because it is small must not outlive its growth by more.
+ */
+const CONNECTION_SECONDS_MAX = 30;
 
 export interface PoolOptions {
   connectionsMax: number;
@@ -44,6 +49,7 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
     poolErrorHandler: () => undefined,
     extra: {
       keepAlive: true,
+      maxLifetimeSeconds: CONNECTION_SECONDS_MAX,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
