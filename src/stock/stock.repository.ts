@@ -22,6 +22,11 @@ export interface LockedProduct {
 }
 
 const STALE = staleSql('$3::integer');
+/**
+ * The product $1, $2 `p`. As sub-selects, so that the planner does not see the values: where it sees the one partition they
+ * are in, it holds its plan for any values for the dearer one and plans anew at each call, at twenty times what running costs.
+ */
+const THE_PRODUCT = 'p.vendor_id = (SELECT $1::varchar) AND p.product_id = (SELECT $2::varchar)';
 
 /**
  * The one counter orders share with each other: `reserved_quantity`. Whoever changes it holds the product's lock, and
@@ -65,7 +70,7 @@ export class StockRepository {
   }
 
   async lock(tx: Transaction, vendorId: string, productId: string): Promise<void> {
-    const statement = 'SELECT FROM products WHERE vendor_id = $1 AND product_id = $2 FOR NO KEY UPDATE';
+    const statement = `SELECT FROM products p WHERE ${THE_PRODUCT} FOR NO KEY UPDATE`;
     await prepared(tx, 'lock-product', statement, [vendorId, productId]);
   }
 
@@ -74,8 +79,7 @@ export class StockRepository {
     await prepared(
       tx,
       'unreserve',
-      `UPDATE products SET reserved_quantity = reserved_quantity - $3, updated_at = now()
-       WHERE vendor_id = $1 AND product_id = $2`,
+      `UPDATE products p SET reserved_quantity = reserved_quantity - $3, updated_at = now() WHERE ${THE_PRODUCT}`,
       [vendorId, productId, quantity],
     );
   }
@@ -92,7 +96,7 @@ export class StockRepository {
       'contains-acceptance',
       `SELECT GREATEST(p.as_of, v.full_as_of) > $3::timestamptz + v.clock_margin_ms * interval '1 ms'
           AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at) AS contained
-       FROM products p JOIN vendors v USING (vendor_id) WHERE p.vendor_id = $1 AND p.product_id = $2`,
+       FROM products p JOIN vendors v USING (vendor_id) WHERE ${THE_PRODUCT}`,
       [vendorId, productId, acceptedAt],
     );
     return found?.contained ?? false;
