@@ -6,6 +6,7 @@ export type OrderEventType =
   | 'sent'
   | 'unknown'
   | 'notSent'
+  | 'waiting'
   | 'lookedUp'
   | 'accepted'
   | 'completed'
@@ -30,6 +31,17 @@ export class OrderEventsRepository {
   async add(tx: Transaction, orderId: string, type: OrderEventType, detail: string): Promise<void> {
     const statement = 'INSERT INTO order_events (order_id, type, detail) VALUES ($1, $2, $3)';
     await prepared(tx, 'insert-order-event', statement, [orderId, type, detail.slice(0, DETAIL_LENGTH_MAX)]);
+  }
+
+  /** Adds nothing where the order's story already ends with this type, however often it is told. */
+  async addUnlessLast(tx: Transaction, orderId: string, type: OrderEventType, detail: string): Promise<void> {
+    await rows(
+      tx,
+      `INSERT INTO order_events (order_id, type, detail)
+       SELECT $1::varchar, $2::varchar, $3::varchar
+       WHERE $2 IS DISTINCT FROM (SELECT type FROM order_events WHERE order_id = $1 ORDER BY event_id DESC LIMIT 1)`,
+      [orderId, type, detail.slice(0, DETAIL_LENGTH_MAX)],
+    );
   }
 
   /** Oldest first. */

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { retryAfterMs } from './vendor-answer';
+import { healthAfter, healthBy, pollRefused, retryAfterMs } from './vendor-answer';
 import { VendorCallFailed } from './vendor-adapter';
 import { type AnswerHead, CannotCall, NoAnswer } from './vendor-http';
 
@@ -37,6 +37,7 @@ export class PollPatience {
     if (askedMs <= RETRY_AFTER_MS_MAX && this.askedForMs <= RETRY_AFTER_MS_TOTAL) return askedMs;
     throw new VendorCallFailed(
       `stock: answered ${answer.status} and asks us to wait ${askedMs / 1000} s, which is more than a poll can spare`,
+      { health: healthBy(answer.status) },
     );
   }
 
@@ -60,10 +61,10 @@ function noAnswer(error: unknown): NoAnswer {
 }
 
 function givenUp(answer: AnswerHead | NoAnswer): VendorCallFailed {
-  if (answer instanceof NoAnswer) return new VendorCallFailed(`stock: ${answer.message}`, { cause: answer });
-  return new VendorCallFailed(`stock: answered ${answer.status}`);
+  if (!(answer instanceof NoAnswer)) return pollRefused(answer);
+  return new VendorCallFailed(`stock: ${answer.message}`, { cause: answer, health: healthAfter(answer) });
 }
 
 function stopped(): VendorCallFailed {
-  return new VendorCallFailed('stock: the poll was stopped');
+  return new VendorCallFailed('stock: the poll was stopped', { health: 'unsaid' });
 }

@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { prepared, rows, type Transaction } from '../database/sql';
 
-/** Whether slot `s` of vendor `v` may be taken. */
+/** Whether slot `s` may be taken, where so many `calls_allowed` (`CALLS_ALLOWED`) may be under way. */
 export const SLOT_IS_FREE =
-  's.slot <= v.max_concurrent_orders AND (s.leased_until IS NULL OR s.leased_until < clock_timestamp())';
+  's.slot <= calls_allowed AND (s.leased_until IS NULL OR s.leased_until < clock_timestamp())';
 
 /**
  * A vendor's slots: how many calls may be under way at once over all workers. A slot is taken in the statement that
  * claims the order, and freed in the transaction that records the outcome; that of a dead worker is free when its lease
- * ends. The token is the claim's, and names the holder.
+ * ends. The token is the claim's, and names the holder. While the vendor's breaker is half open one slot is given out, so
+ * that its holder is the only one to probe.
  */
 @Injectable()
 export class SlotRepository {

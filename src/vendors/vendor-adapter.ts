@@ -88,6 +88,12 @@ export interface Refused {
   detail: string;
 }
 
+/**
+ * What a call says of the vendor's health. `failing`: there was no whole answer, a 5xx, or one that cannot be read; a 4xx
+ * is about us. `unsaid`: it was not made, or a rate limit answered.
+ */
+export type CallHealth = 'well' | 'failing' | 'unsaid';
+
 /** It may or may not be in the vendor's books. */
 export interface Unknown {
   outcome: 'unknown';
@@ -96,12 +102,16 @@ export interface Unknown {
   retryAfterMs?: number;
   /** The vendor's rate limit answered: the call does not count as an attempt. */
   rateLimited?: boolean;
+  /** `well` unless said. */
+  health?: CallHealth;
 }
 
 /** It certainly never reached the vendor. */
 export interface NotSent {
   outcome: 'not_sent';
   detail: string;
+  /** `failing` where it could not be reached; `unsaid`, unless said: we did not try. */
+  health?: CallHealth;
 }
 
 export type PurchaseAnswer = Accepted | Refused | Unknown | NotSent;
@@ -117,4 +127,11 @@ export type LookUpAnswer =
 export type CancelAnswer = { outcome: 'cancelled' } | { outcome: 'too_late' } | { outcome: 'not_found' } | Unknown;
 
 /** A poll that gave nothing usable, after what patience there is. The message says what and where, without secrets. */
-export class VendorCallFailed extends Error {}
+export class VendorCallFailed extends Error {
+  readonly health: CallHealth;
+
+  constructor(message: string, { health = 'failing', ...options }: ErrorOptions & { health?: CallHealth } = {}) {
+    super(message, options);
+    this.health = health;
+  }
+}

@@ -1,5 +1,14 @@
-import type { Accepted, CancelAnswer, NotSent, RefusalReason, Refused, Unknown } from './vendor-adapter';
-import { type AnswerHead, NoAnswer, type VendorResponse } from './vendor-http';
+import {
+  type Accepted,
+  type CallHealth,
+  type CancelAnswer,
+  type NotSent,
+  type RefusalReason,
+  type Refused,
+  type Unknown,
+  VendorCallFailed,
+} from './vendor-adapter';
+import { type AnswerHead, CannotCall, NoAnswer, type VendorResponse } from './vendor-http';
 
 /** Reading vendors' answers in the way all dialects share: what is not understood is not known, and never guessed. */
 
@@ -21,7 +30,7 @@ export async function orderAnswer<Answer>(
     return read(await call);
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    return { outcome: 'unknown', detail: error.message };
+    return { outcome: 'unknown', detail: error.message, health: healthAfter(error) };
   }
 }
 
@@ -34,7 +43,7 @@ export async function purchaseAnswer<Answer>(
     return read(await call);
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    return { outcome: error.notSent ? 'not_sent' : 'unknown', detail: error.message };
+    return { outcome: error.notSent ? 'not_sent' : 'unknown', detail: error.message, health: healthAfter(error) };
   }
 }
 
@@ -74,7 +83,8 @@ export function refusedFor(
 }
 
 export function unreadable({ status, text }: VendorResponse): Unknown {
-  return { outcome: 'unknown', detail: `answered ${status} with a body we cannot read: ${plain(text)}` };
+  const detail = `answered ${status} with a body we cannot read: ${plain(text)}`;
+  return { outcome: 'unknown', detail, health: healthBy(status) };
 }
 
 export function notKnown(response: VendorResponse): Unknown {
@@ -85,7 +95,23 @@ export function notKnown(response: VendorResponse): Unknown {
     detail: `answered ${status}`,
     ...(asked !== undefined && { retryAfterMs: Math.min(asked, RETRY_AFTER_MS_MAX) }),
     ...(status === 429 && { rateLimited: true }),
+    health: healthBy(status),
   };
+}
+
+/** A poll was answered by a status it cannot go on with. */
+export function pollRefused({ status }: AnswerHead): VendorCallFailed {
+  return new VendorCallFailed(`stock: answered ${status}`, { health: healthBy(status) });
+}
+
+/** What an answer that we cannot use says of the vendor's health: one that finds fault with us was given by a well one. */
+export function healthBy(status: number): CallHealth {
+  if (status === 429) return 'unsaid';
+  return status >= 400 && status < 500 ? 'well' : 'failing';
+}
+
+export function healthAfter(error: NoAnswer): CallHealth {
+  return error instanceof CannotCall ? 'unsaid' : 'failing';
 }
 
 /** `Retry-After` in seconds, or as a date, which is compared with the vendor's own `Date` and not with our clock. */

@@ -4,7 +4,7 @@ import { Config } from '../config/config';
 import { ValidationFailed } from '../http/refusal';
 import { isPrivateAddress } from './address-policy';
 import { SlotRepository } from './slot.repository';
-import { type Vendor, VENDOR_ID, type VendorFreshness } from './vendor';
+import { type Vendor, VENDOR_ID, type VendorNow } from './vendor';
 import type { VendorAdapter } from './vendor-adapter';
 import { VendorRepository } from './vendor.repository';
 import { VendorNotFound } from './vendors.errors';
@@ -24,7 +24,7 @@ export class VendorRegistry {
   ) {}
 
   /** Registers or replaces. Throws `ValidationFailed`. */
-  async put(vendor: Vendor): Promise<{ vendor: Vendor & VendorFreshness; created: boolean }> {
+  async put(vendor: Vendor): Promise<{ vendor: VendorNow; created: boolean }> {
     this.check(vendor);
     const created = await this.dataSource.transaction(async (tx) => {
       const isNew = await this.vendors.put(tx, vendor);
@@ -35,19 +35,27 @@ export class VendorRegistry {
   }
 
   /** Throws `VendorNotFound`. */
-  async get(vendorId: string): Promise<Vendor & VendorFreshness> {
+  async get(vendorId: string): Promise<VendorNow> {
     const [found] = VENDOR_ID.test(vendorId) ? await this.page({ vendorId, limit: 1 }) : [];
     if (!found) throw new VendorNotFound(vendorId);
     return found;
   }
 
-  page(query: { vendorId?: string; after?: string; limit: number }): Promise<(Vendor & VendorFreshness)[]> {
+  page(query: { vendorId?: string; after?: string; limit: number }): Promise<(VendorNow)[]> {
     const intervalMsDefault = this.config.stockSyncIntervalMs;
-    return this.vendors.listWithFreshness(this.dataSource.manager, { ...query, intervalMsDefault });
+    return this.vendors.listNow(this.dataSource.manager, { ...query, intervalMsDefault });
   }
 
-  all(): Promise<Vendor[]> {
-    return this.vendors.list(this.dataSource.manager);
+  /** How many calls about orders each vendor may be given at once, at this moment: none while it is paused. */
+  callsAllowed(): Promise<{ vendorId: string; callsAllowed: number }[]> {
+    return this.vendors.callsAllowed(this.dataSource.manager);
+  }
+
+  /** Stops dispatch to the vendor, or lets it go on; whether its breaker does is another matter. Throws `VendorNotFound`. */
+  async setPaused(vendorId: string, paused: boolean): Promise<VendorNow> {
+    const known = VENDOR_ID.test(vendorId) && (await this.vendors.setPaused(this.dataSource.manager, vendorId, paused));
+    if (!known) throw new VendorNotFound(vendorId);
+    return this.get(vendorId);
   }
 
   /** Throws where a vendor was registered by a release that knew its dialect and this one does not. */

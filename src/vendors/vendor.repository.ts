@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows, type Transaction } from '../database/sql';
-import { STALE_INTERVALS, type StaleStock, type Vendor, type VendorFreshness } from './vendor';
+import { breakerStateSql, CALLS_ALLOWED, JOIN_ORDERS_BREAKER } from './breaker/breaker.repository';
+import { type BreakerState, STALE_INTERVALS, type StaleStock, type Vendor, type VendorNow } from './vendor';
 
 export interface VendorRow {
   vendor_id: string;
@@ -20,7 +21,10 @@ export interface VendorRow {
   stale_stock_buffer: number;
 }
 
-interface FreshnessRow {
+interface NowRow {
+  orders_breaker: BreakerState;
+  stock_breaker: BreakerState;
+  paused: boolean;
   synced_at: Date | null;
   stock_age_seconds: number | null;
   stale: boolean;
@@ -77,18 +81,30 @@ export class VendorRepository {
     return found && vendorOf(found);
   }
 
-  async list(on: Connection): Promise<Vendor[]> {
-    return (await rows<VendorRow>(on, `SELECT ${VENDOR_COLUMNS} FROM vendors ORDER BY vendor_id`)).map(vendorOf);
+  /** How many calls about orders each vendor may be given at once, at this moment. */
+  callsAllowed(on: Connection): Promise<{ vendorId: string; callsAllowed: number }[]> {
+    return rows(
+      on,
+      `SELECT v.vendor_id AS "vendorId", ${CALLS_ALLOWED} AS "callsAllowed"
+       FROM vendors v ${JOIN_ORDERS_BREAKER} ORDER BY v.vendor_id`,
+    );
   }
 
-  /** Vendors in id order, with the age of their stock. */
-  async listWithFreshness(
+  /** Answers whether there is such a vendor. */
+  async setPaused(on: Connection, vendorId: string, paused: boolean): Promise<boolean> {
+    const statement = 'UPDATE vendors SET paused = $2 WHERE vendor_id = $1 RETURNING vendor_id';
+    return (await row(on, statement, [vendorId, paused])) !== undefined;
+  }
+
+  /** Vendors in id order, as they are at this moment. */
+  async listNow(
     on: Connection,
     query: { intervalMsDefault: number; vendorId?: string; after?: string; limit: number },
-  ): Promise<(Vendor & VendorFreshness)[]> {
-    const found = await rows<VendorRow & FreshnessRow>(
+  ): Promise<VendorNow[]> {
+    const found = await rows<VendorRow & NowRow>(
       on,
-      `SELECT ${VENDOR_COLUMNS}, synced_at, ${staleSql('$1::integer')} AS stale,
+      `SELECT ${VENDOR_COLUMNS}, paused, ${breakerStateSql('orders')} AS orders_breaker,
+              ${breakerStateSql('stock')} AS stock_breaker, synced_at, ${staleSql('$1::integer')} AS stale,
               floor(extract(epoch FROM now() - synced_at))::integer AS stock_age_seconds
        FROM vendors v
        WHERE ($2::varchar IS NULL OR vendor_id = $2) AND ($3::varchar IS NULL OR vendor_id > $3)
@@ -97,6 +113,9 @@ export class VendorRepository {
     );
     return found.map((vendor) => ({
       ...vendorOf(vendor),
+      breaker: vendor.orders_breaker,
+      breakers: { orders: vendor.orders_breaker, stock: vendor.stock_breaker },
+      paused: vendor.paused,
       lastSyncAt: vendor.synced_at?.toISOString() ?? null,
       stockAgeSeconds: vendor.stock_age_seconds,
       stale: vendor.stale,

@@ -42,6 +42,20 @@ export interface VendorFreshness {
   stale: boolean;
 }
 
+export type BreakerState = 'closed' | 'open' | 'halfOpen';
+
+/** Whether it is called. */
+export interface VendorStanding {
+  /** That of `orders`. */
+  breaker: BreakerState;
+  breakers: { orders: BreakerState; stock: BreakerState };
+  /** An operator has stopped dispatch. */
+  paused: boolean;
+}
+
+/** As registered, and as it is at this moment. */
+export type VendorNow = Vendor & VendorStanding & VendorFreshness;
+
 export const VENDOR_ID = /^[a-z][a-z0-9-]{1,31}$/;
 
 /** A picture older than this many poll intervals is stale. */

@@ -1,9 +1,10 @@
-import { Body, Controller, Get, Param, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { RequiresScope } from '../auth/access';
 import { ApiProblems } from '../http/api-problems';
 import { decodeCursor, page } from '../http/cursor';
+import { TakesNoBody } from '../http/json-body';
 import { PageQuery } from '../http/page.dto';
 import { VENDOR_ID } from './vendor';
 import { VendorRegistry } from './vendor-registry';
@@ -65,5 +66,37 @@ export class VendorsController {
     });
     void reply.status(created ? 201 : 200);
     return vendor;
+  }
+
+  @Post(':vendorId/pause')
+  @TakesNoBody()
+  @RequiresScope('ops')
+  @HttpCode(200)
+  @ApiProblems('VALIDATION_FAILED', 'VENDOR_NOT_FOUND', 'URI_TOO_LONG')
+  @ApiOkResponse({ type: VendorDto, description: 'Paused' })
+  @ApiOperation({
+    operationId: 'pauseVendor',
+    summary: 'Stop dispatch to a vendor',
+    description:
+      'Calls under way still finish; its other orders wait, and use no attempt meanwhile. New orders are still taken, and ' +
+      'its stock is still polled. Holds until it is resumed, over restarts too.',
+  })
+  pause(@Param('vendorId') vendorId: string): Promise<VendorDto> {
+    return this.registry.setPaused(vendorId, true);
+  }
+
+  @Post(':vendorId/resume')
+  @TakesNoBody()
+  @RequiresScope('ops')
+  @HttpCode(200)
+  @ApiProblems('VALIDATION_FAILED', 'VENDOR_NOT_FOUND', 'URI_TOO_LONG')
+  @ApiOkResponse({ type: VendorDto, description: 'Dispatched to again' })
+  @ApiOperation({
+    operationId: 'resumeVendor',
+    summary: 'Dispatch to a paused vendor again',
+    description: 'A breaker that is open stays so until its own time.',
+  })
+  resume(@Param('vendorId') vendorId: string): Promise<VendorDto> {
+    return this.registry.setPaused(vendorId, false);
   }
 }

@@ -3,7 +3,7 @@ import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, Matches, Max, Min, Valida
 import { DURATION_MS_MAX } from '../config/setting';
 import { IfPresent, IsPrintable } from '../http/rules';
 import { IsBaseUrl } from './base-url.rule';
-import { STALE_STOCK_POLICIES, type StaleStock, type Vendor, type VendorFreshness } from './vendor';
+import { type BreakerState, STALE_STOCK_POLICIES, type StaleStock, type VendorNow } from './vendor';
 
 const QUANTITY_MAX = 2_147_483_647;
 
@@ -115,7 +115,20 @@ export class PutVendorDto {
   deliveryAttemptsMax?: number | null;
 }
 
-export class VendorDto implements Vendor, VendorFreshness {
+export class BreakersDto {
+  /**
+   * Purchases, look-ups and cancellations
+   * @example "closed"
+   */
+  orders!: BreakerState;
+  /**
+   * Polls of its stock
+   * @example "closed"
+   */
+  stock!: BreakerState;
+}
+
+export class VendorDto implements VendorNow {
   /** @example "alpine-outdoor" */
   vendorId!: string;
   /** @example "Alpine Outdoor" */
@@ -140,6 +153,15 @@ export class VendorDto implements Vendor, VendorFreshness {
   consistencyLagMs!: number;
   /** null: the installation's default */
   deliveryAttemptsMax!: number | null;
+  /**
+   * That of `orders`. `open`: it failed again and again, and is left alone for a while; `halfOpen`: the next call tries
+   * whether it is well again
+   * @example "closed"
+   */
+  breaker!: BreakerState;
+  breakers!: BreakersDto;
+  /** An operator has stopped dispatch: its orders wait */
+  paused!: boolean;
   /**
    * When the last successful poll began
    * @example "2030-01-31T12:00:00.000Z"

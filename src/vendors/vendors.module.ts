@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { FeedAdapter } from './adapters/feed/feed-adapter';
 import { RestAdapter } from './adapters/rest/rest-adapter';
 import { WholesaleAdapter } from './adapters/wholesale/wholesale-adapter';
+import { Breaker } from './breaker/breaker';
+import { BreakerRepository } from './breaker/breaker.repository';
 import { SlotRepository } from './slot.repository';
 import type { VendorAdapter } from './vendor-adapter';
 import { VendorHttp } from './vendor-http';
@@ -25,8 +27,10 @@ export function adaptersOver(http: VendorHttp): VendorAdapter[] {
     VendorRegistry,
     VendorRepository,
     SlotRepository,
+    Breaker,
+    BreakerRepository,
   ],
-  exports: [VendorRegistry, VendorRepository, SlotRepository],
+  exports: [VendorRegistry, VendorRepository, SlotRepository, Breaker],
 })
 export class VendorsModule {}
 

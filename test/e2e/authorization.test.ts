@@ -18,6 +18,8 @@ const routes: [method: string, path: string, scope: string, body?: unknown][] = 
   ['GET', '/v1/vendors', 'catalog:read'],
   ['GET', '/v1/vendors/acme', 'catalog:read'],
   ['PUT', '/v1/vendors/acme', 'ops', { name: 'Changed', kind: 'rest', baseUrl: 'http://127.0.0.1:9' }],
+  ['POST', '/v1/vendors/acme/pause', 'ops'],
+  ['POST', '/v1/vendors/acme/resume', 'ops'],
   ['POST', '/v1/vendors/acme/sync', 'ops'],
   ['GET', '/v1/vendors/acme/syncs', 'ops'],
   ['POST', `/v1/vendors/acme/syncs/${ID}/accept`, 'ops', { note: 'It is so.' }],

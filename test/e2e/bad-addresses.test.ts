@@ -13,6 +13,8 @@ const parameters: [method: string, path: string, missing: string, body?: unknown
   ['GET', '/v1/checkouts/:id', '404 CHECKOUT_NOT_FOUND'],
   ['GET', '/v1/products/:id', '404 PRODUCT_NOT_FOUND'],
   ['GET', '/v1/vendors/:id', '404 VENDOR_NOT_FOUND'],
+  ['POST', '/v1/vendors/:id/pause', '404 VENDOR_NOT_FOUND'],
+  ['POST', '/v1/vendors/:id/resume', '404 VENDOR_NOT_FOUND'],
   ['POST', '/v1/vendors/:id/sync', '404 VENDOR_NOT_FOUND'],
   ['GET', '/v1/vendors/:id/syncs', '404 VENDOR_NOT_FOUND'],
   ['POST', `/v1/vendors/:id/syncs/${ID}/accept`, '404 VENDOR_NOT_FOUND', note],

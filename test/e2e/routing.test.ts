@@ -16,6 +16,8 @@ const paths: [path: string, methods: string[]][] = [
   [`/v1/products/acme:${'x'.repeat(128)}`, ['GET']],
   ['/v1/vendors', ['GET']],
   ['/v1/vendors/acme', ['GET', 'PUT']],
+  ['/v1/vendors/acme/pause', ['POST']],
+  ['/v1/vendors/acme/resume', ['POST']],
   ['/v1/vendors/acme/sync', ['POST']],
   ['/v1/vendors/acme/syncs', ['GET']],
   [`/v1/vendors/acme/syncs/${ID}/accept`, ['POST']],

@@ -21,6 +21,8 @@ export interface TestApp {
   sync(vendorId: string): Promise<Awaited<ReturnType<StockSync['run']>>>;
   /** Takes every message out of the outbox, due or not, oldest first. */
   takeMessages(): Promise<Message[]>;
+  /** Another process on the same database; it ends with this one. */
+  another(): Promise<INestApplicationContext>;
   close(): Promise<void>;
 }
 
@@ -32,8 +34,8 @@ export async function createApp(
   const database = await createDatabase();
   const DATABASE_URL = await by(database.url);
   const config = Config.read({ LOG_LEVEL: 'silent', DATABASE_POOL_MAX: '30', ...env, DATABASE_URL });
-  const context = await NestFactory.createApplicationContext(processModule('all', config), { logger: false });
-  await context.get(DatabaseConnector).connect();
+  const context = await startContext(config);
+  const others: INestApplicationContext[] = [];
   const { dataSource } = database;
   return {
     context,
@@ -44,11 +46,22 @@ export async function createApp(
     },
     sync: (vendorId) => syncNow(context, dataSource, vendorId),
     takeMessages: () => takeMessages(dataSource),
+    another: async () => {
+      const other = await startContext(config);
+      others.push(other);
+      return other;
+    },
     close: async () => {
-      await context.close();
+      for (const each of [...others, context]) await each.close();
       await database.drop();
     },
   };
+}
+
+async function startContext(config: Config): Promise<INestApplicationContext> {
+  const context = await NestFactory.createApplicationContext(processModule('all', config), { logger: false });
+  await context.get(DatabaseConnector).connect();
+  return context;
 }
 
 const harmless = {

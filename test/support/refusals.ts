@@ -12,6 +12,7 @@ const TABLES = [
   'api_keys',
   'vendors',
   'vendor_slots',
+  'vendor_breakers',
   'products',
   'stock_sync_runs',
 ];

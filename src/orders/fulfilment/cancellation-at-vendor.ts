@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Message } from '../../messaging/message';
 import type { CancelAnswer, LookUpAnswer } from '../../vendors/vendor-adapter';
+import { Breaker } from '../../vendors/breaker/breaker';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import type { OrderInHand } from './orders-in-hand';
 import { Outcome } from './outcome';
@@ -16,15 +17,17 @@ export class CancellationAtVendor {
 
   constructor(
     private readonly registry: VendorRegistry,
+    private readonly breaker: Breaker,
     private readonly outcome: Outcome,
     private readonly patience: Patience,
   ) {}
 
   async ask(inHand: OrderInHand, message: Message): Promise<void> {
-    const { claim, vendor, history } = inHand;
+    const { claim, vendor, leave, history } = inHand;
     // It was in hand when the cancellation was asked for, and then was not sent after all.
     if (history.sent === 0) return this.outcome.cancelled(claim, 'Nothing was sent');
-    const answer = await this.registry.adapterOf(vendor).cancel(vendor, claim.orderId);
+    const adapter = this.registry.adapterOf(vendor);
+    const answer = await this.breaker.watch(leave, () => adapter.cancel(vendor, claim.orderId));
     const { orderId, vendorId } = claim;
     this.logger.log({ orderId, vendorId, messageId: message.messageId, outcome: answer.outcome }, 'Asked to cancel');
     switch (answer.outcome) {
@@ -40,8 +43,9 @@ export class CancellationAtVendor {
 
   /** The vendor would not cancel it, or could not find it: what its books say of it decides. */
   private async lookUp(inHand: OrderInHand, message: Message, answer: CancelAnswer): Promise<void> {
-    const { claim, vendor, history } = inHand;
-    const found = await this.registry.adapterOf(vendor).lookUp(vendor, claim.orderId);
+    const { claim, vendor, leave, history } = inHand;
+    const adapter = this.registry.adapterOf(vendor);
+    const found = await this.breaker.watch(leave, () => adapter.lookUp(vendor, claim.orderId));
     // Where the vendor did not find it to cancel and then has it, it can be asked again.
     if (found.outcome === 'accepted' && answer.outcome === 'too_late') return this.outcome.keptByVendor(claim, found);
     if (found.outcome === 'refused') return this.outcome.refused(claim, found);

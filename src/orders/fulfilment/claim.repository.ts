@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { prepared, type Connection, row, type Transaction } from '../../database/sql';
+import type { Leave } from '../../vendors/breaker/breaker';
+import { CALLS_ALLOWED, JOIN_ORDERS_BREAKER } from '../../vendors/breaker/breaker.repository';
 import { SLOT_IS_FREE } from '../../vendors/slot.repository';
 import type { Vendor } from '../../vendors/vendor';
 import { VENDOR_COLUMNS, vendorOf, type VendorRow } from '../../vendors/vendor.repository';
@@ -31,13 +33,22 @@ export interface TakeLimits {
   deliveryAgeMsMax: number;
 }
 
-/** What taking an order came to; `noFreeSlot`: it could have been taken, had its vendor a slot left. */
+/** Why a vendor may be given no call at all: an operator has paused it, or its breaker is open for so long still. */
+export interface Shut {
+  vendor: Vendor;
+  paused: boolean;
+  openMs: number;
+}
+
+/** What taking an order came to. */
 export type Taking =
-  | { taken: false; noFreeSlot: boolean }
+  | { taken: false; because: 'nothingToDo' | 'noFreeSlot' }
+  | { taken: false; because: 'shut'; shut: Shut }
   | {
       taken: true;
       claim: Claim;
       vendor: Vendor;
+      leave: Leave;
       history: AttemptHistory;
       /** The purchase may be sent: its attempt is committed. */
       sending: boolean;
@@ -47,6 +58,10 @@ export type Taking =
 
 interface TakenRow extends VendorRow, AttemptHistoryRow {
   dispatchable: boolean;
+  calls_allowed: number;
+  paused: boolean;
+  open_ms: number | null;
+  opening: string | null;
   slot_is_free: boolean;
   product_id: string;
   quantity: number;
@@ -71,8 +86,12 @@ const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())
 const TAKE = `
   WITH seen AS MATERIALIZED (
     SELECT ${VENDOR_COLUMNS}, claim_token AS token_seen, ${DISPATCHABLE} AND ${UNCLAIMED} AS dispatchable,
+           calls_allowed, paused, CASE WHEN open_until IS NOT NULL THEN opening END AS opening,
+           extract(epoch FROM open_until - clock_timestamp())::float8 * 1000 AS open_ms,
            EXISTS (SELECT FROM vendor_slots s WHERE s.vendor_id = v.vendor_id AND ${SLOT_IS_FREE}) AS slot_is_free
-    FROM orders o JOIN vendors v USING (vendor_id) WHERE order_id = $1),
+    FROM orders o JOIN vendors v USING (vendor_id) ${JOIN_ORDERS_BREAKER}
+      CROSS JOIN LATERAL (SELECT ${CALLS_ALLOWED} AS calls_allowed) allowed
+    WHERE order_id = $1),
   history AS MATERIALIZED (
     SELECT ${ATTEMPT_HISTORY} FROM dispatch_attempts CROSS JOIN seen v WHERE order_id = $1),
   claimed AS (
@@ -110,10 +129,10 @@ export class ClaimRepository {
    */
   async take(on: Connection, orderId: string, limits: TakeLimits): Promise<Taking> {
     const { claimLeaseMs, deliveryAttemptsMax, deliveryAgeMsMax, vendorTotalMs } = limits;
+    const givenAt = performance.now();
     const values = [orderId, claimLeaseMs, deliveryAttemptsMax, deliveryAgeMsMax, vendorTotalMs];
     const [found] = await prepared<TakenRow>(on, 'take-order-in-hand', TAKE, values);
-    if (!found) return { taken: false, noFreeSlot: false };
-    if (found.token === null) return { taken: false, noFreeSlot: found.dispatchable && !found.slot_is_free };
+    if (found?.token == null) return notTaken(found);
     const { vendor_id: vendorId, product_id: productId, quantity, token } = found;
     return {
       taken: true,
@@ -128,6 +147,7 @@ export class ClaimRepository {
         usedUp: found.used_up,
       },
       vendor: vendorOf(found),
+      leave: { vendorId, operation: 'orders', opening: found.opening, givenAt },
       history: historyOf(found),
       sending: found.sending,
       hasSlot: found.has_slot,
@@ -155,4 +175,11 @@ export class ClaimRepository {
     );
     return released.length > 0;
   }
+}
+
+function notTaken(found: TakenRow | undefined): Taking {
+  if (!found?.dispatchable || found.slot_is_free) return { taken: false, because: 'nothingToDo' };
+  if (found.calls_allowed > 0) return { taken: false, because: 'noFreeSlot' };
+  const { paused, open_ms: openMs } = found;
+  return { taken: false, because: 'shut', shut: { vendor: vendorOf(found), paused, openMs: Math.max(0, openMs ?? 0) } };
 }

@@ -4,6 +4,7 @@ import { HealthRegistry } from '../../health/health-registry';
 import type { Agent } from '../../lifecycle/agents';
 import { Loop } from '../../lifecycle/loop';
 import { Broker } from '../../messaging/broker';
+import type { Message } from '../../messaging/message';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { Dispatch } from './dispatch';
 
@@ -12,7 +13,10 @@ const CONSUMERS_MAX = 8;
 /** How soon a vendor that was registered or changed elsewhere is noticed. */
 const LOOK_EVERY_MS = 500;
 
-/** Keeps consumers open on every vendor's queue. A disabled vendor keeps its own: its open orders still finish. */
+/**
+ * Keeps consumers open on every vendor's queue, as many as the vendor may be given calls. A disabled vendor keeps its own:
+ * its open orders still finish. One that is paused, or whose breaker is open, has none: its messages wait where they are.
+ */
 @Injectable()
 export class DispatchConsumers implements Agent {
   private readonly loop: Loop;
@@ -41,18 +45,28 @@ export class DispatchConsumers implements Agent {
   }
 
   async runOnce(): Promise<number> {
-    for (const { vendorId, maxConcurrentOrders } of await this.registry.all()) {
-      const wanted = Math.min(maxConcurrentOrders, CONSUMERS_MAX);
-      if (this.consumers.get(vendorId) === wanted) continue;
-      await this.broker.consume(vendorId, wanted, (message) => this.dispatch.dispatch(message));
-      this.consumers.set(vendorId, wanted);
+    for (const { vendorId, callsAllowed } of await this.registry.callsAllowed()) {
+      await this.keep(vendorId, Math.min(callsAllowed, CONSUMERS_MAX));
     }
     return LOOK_EVERY_MS;
   }
 
+  private async keep(vendorId: string, consumers: number): Promise<void> {
+    if (this.consumers.get(vendorId) === consumers) return;
+    this.consumers.set(vendorId, consumers);
+    await this.broker.consume(vendorId, consumers, (message) => this.serve(message));
+  }
+
+  /** Of a vendor that turns out to be shut no further message is taken: each would only be put off like this one. */
+  private async serve(message: Message): Promise<void> {
+    const shut = await this.dispatch.dispatch(message);
+    if (shut) await this.keep(message.vendorId, 0);
+  }
+
   private async readiness(): Promise<{ obstacle?: string; consumers: Record<string, number> }> {
     const { up, reason, consumers } = await this.broker.health();
-    const without = [...this.consumers.keys()].filter((vendorId) => !consumers[vendorId]);
+    const wanted = [...this.consumers].filter(([, count]) => count > 0).map(([vendorId]) => vendorId);
+    const without = wanted.filter((vendorId) => !consumers[vendorId]);
     if (!up) return { obstacle: reason ?? 'the broker cannot be reached', consumers };
     if (without.length > 0) return { obstacle: `no consumers for ${without.join(', ')}`, consumers };
     return { consumers };

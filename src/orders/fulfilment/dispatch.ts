@@ -4,11 +4,12 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Message } from '../../messaging/message';
 import { parseProductId } from '../../stock/product';
 import type { LookUpAnswer, NotSent, PurchaseAnswer } from '../../vendors/vendor-adapter';
+import { Breaker } from '../../vendors/breaker/breaker';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { readOrderPlaced } from '../order.messages';
 import { CancellationAtVendor } from './cancellation-at-vendor';
 import type { Claim } from './claim.repository';
-import { NoFreeSlot, type OrderInHand, OrdersInHand } from './orders-in-hand';
+import { NoFreeSlot, type OrderInHand, OrdersInHand, VendorShut } from './orders-in-hand';
 import { Outcome } from './outcome';
 import { Patience, seconds } from './patience';
 
@@ -27,6 +28,7 @@ export class Dispatch {
   constructor(
     private readonly ordersInHand: OrdersInHand,
     private readonly registry: VendorRegistry,
+    private readonly breaker: Breaker,
     private readonly cancellation: CancellationAtVendor,
     private readonly outcome: Outcome,
     private readonly patience: Patience,
@@ -35,18 +37,32 @@ export class Dispatch {
     setMaxListeners(0, this.stopping.signal);
   }
 
-  /** Throws `UnreadableMessage`, and whatever keeps the database from answering. */
-  async dispatch(message: Message): Promise<void> {
-    const { orderId } = readOrderPlaced(message);
-    const inHand = await this.takeWithSlot(orderId);
-    if (!inHand) return this.leaveToOthers(message, orderId);
-    if (inHand.claim.cancelRequested) return this.cancellation.ask(inHand, message);
-    return inHand.sending ? this.purchase(inHand, message) : this.lookUp(inHand, message);
+  /**
+   * Answers whether its vendor is shut, so that the order waits. Throws `UnreadableMessage`, and whatever keeps the database
+   * from answering.
+   */
+  async dispatch(message: Message): Promise<boolean> {
+    try {
+      await this.attend(message);
+      return false;
+    } catch (error) {
+      if (!(error instanceof VendorShut)) throw error;
+      await this.outcome.waitFor(error.shut, message, this.patience.delayMsWhile(error.shut));
+      return true;
+    }
   }
 
   /** Whoever waits for a slot gives its message back. */
   stop(): void {
     this.stopping.abort();
+  }
+
+  private async attend(message: Message): Promise<void> {
+    const { orderId } = readOrderPlaced(message);
+    const inHand = await this.takeWithSlot(orderId);
+    if (!inHand) return this.leaveToOthers(message, orderId);
+    if (inHand.claim.cancelRequested) return this.cancellation.ask(inHand, message);
+    return inHand.sending ? this.purchase(inHand, message) : this.lookUp(inHand, message);
   }
 
   /** Without a free slot the consumer keeps its one message and asks again; nothing is requeued or counted. */
@@ -89,19 +105,21 @@ export class Dispatch {
   }
 
   private async callPurchase(inHand: OrderInHand): Promise<PurchaseAnswer> {
-    const { claim, vendor } = inHand;
+    const { claim, vendor, leave } = inHand;
     if (!this.ordersInHand.coversCall(inHand)) {
       return { outcome: 'not_sent', detail: 'was not called: our claim would not have covered the call' };
     }
     const { orderId: reference, quantity, productId } = claim;
     const { sku } = parseProductId(productId)!;
-    return this.registry.adapterOf(vendor).purchase(vendor, { reference, sku, quantity });
+    const adapter = this.registry.adapterOf(vendor);
+    return this.breaker.watch(leave, () => adapter.purchase(vendor, { reference, sku, quantity }));
   }
 
   private async lookUp(inHand: OrderInHand, message: Message): Promise<void> {
-    const { claim, vendor, history } = inHand;
+    const { claim, vendor, leave, history } = inHand;
     if (history.open === 0) return this.giveUp(inHand, message);
-    const answer = await this.registry.adapterOf(vendor).lookUp(vendor, claim.orderId);
+    const adapter = this.registry.adapterOf(vendor);
+    const answer = await this.breaker.watch(leave, () => adapter.lookUp(vendor, claim.orderId));
     this.log('Looked up', claim, message, answer);
     switch (answer.outcome) {
       case 'accepted':
@@ -121,7 +139,7 @@ export class Dispatch {
   /** The look-up has proved that nothing was bought so far. */
   private async sendAfterAll(inHand: OrderInHand, message: Message): Promise<void> {
     await this.ordersInHand.giveBackProved(inHand);
-    return this.dispatch(message);
+    return this.attend(message);
   }
 
   private async lookUpLater(inHand: OrderInHand, message: Message, answer: LookUpAnswer): Promise<void> {

@@ -2,15 +2,17 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../../config/config';
 import { timeBudgets } from '../../config/time-budgets';
+import type { Leave } from '../../vendors/breaker/breaker';
 import { SlotRepository } from '../../vendors/slot.repository';
 import type { Vendor } from '../../vendors/vendor';
 import { type AttemptHistory, AttemptRepository } from './attempt.repository';
-import { type Claim, ClaimRepository, type TakeLimits } from './claim.repository';
+import { type Claim, ClaimRepository, type Shut, type TakeLimits } from './claim.repository';
 
 /** An order in hand: claimed, with a slot, and everything needed to call its vendor. */
 export interface OrderInHand {
   claim: Claim;
   vendor: Vendor;
+  leave: Leave;
   history: AttemptHistory;
   /** The purchase may be sent: its attempt is committed. */
   sending: boolean;
@@ -20,6 +22,13 @@ export interface OrderInHand {
 
 /** Every slot of the order's vendor is in use. Nothing was taken. */
 export class NoFreeSlot extends Error {}
+
+/** The order's vendor may be given no call at all for now. Nothing was taken. */
+export class VendorShut extends Error {
+  constructor(readonly shut: Shut) {
+    super(`${shut.vendor.vendorId} is not to be called`);
+  }
+}
 
 /** Takes orders in hand: claim, slot and, where a purchase is next, its attempt, committed together before any call. */
 @Injectable()
@@ -36,15 +45,20 @@ export class OrdersInHand {
     this.limits = { ...timeBudgets(vendorTimeoutMs), deliveryAttemptsMax, deliveryAgeMsMax };
   }
 
-  /** Answers undefined where there is nothing to dispatch, or somebody else has it in hand. Throws `NoFreeSlot`. */
+  /**
+   * Answers undefined where there is nothing to dispatch, or somebody else has it in hand. Throws `NoFreeSlot` and
+   * `VendorShut`.
+   */
   async take(orderId: string): Promise<OrderInHand | undefined> {
     const startedAt = performance.now();
     const taking = await this.claims.take(this.dataSource.manager, orderId, this.limits);
-    if (!taking.taken && !taking.noFreeSlot) return undefined;
-    if (!taking.taken) throw new NoFreeSlot();
-    const { claim, vendor, history, sending } = taking;
-    const inHand = { claim, vendor, history, sending, leasedUntil: startedAt + this.limits.claimLeaseMs };
-    if (taking.hasSlot) return inHand;
+    if (!taking.taken) {
+      if (taking.because === 'nothingToDo') return undefined;
+      throw taking.because === 'shut' ? new VendorShut(taking.shut) : new NoFreeSlot();
+    }
+    const { hasSlot, ...taken } = taking;
+    const inHand = { ...taken, leasedUntil: startedAt + this.limits.claimLeaseMs };
+    if (hasSlot) return inHand;
     await this.giveBack(inHand);
     throw new NoFreeSlot();
   }

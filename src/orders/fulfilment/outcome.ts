@@ -11,7 +11,7 @@ import { type OrderEventType, OrderEventsRepository } from '../order-events.repo
 import { type FailureReason, isCounted } from '../order-status';
 import { type LockedOrder, OrderRepository } from '../order.repository';
 import { type AttemptOutcome, AttemptRepository } from './attempt.repository';
-import { type Claim, ClaimRepository } from './claim.repository';
+import { type Claim, ClaimRepository, type Shut } from './claim.repository';
 
 /** How a purchase call ended that decided nothing; absent after a look-up. */
 export interface UndecidedCall {
@@ -96,6 +96,17 @@ export class Outcome {
       await this.events.add(tx, claim.orderId, 'attentionNeeded', reason);
       const { vendorId, orderId } = claim;
       await this.deadLetters.insert(tx, { vendorId, orderId, cause: reason, payload: message.payload });
+    });
+  }
+
+  /** Its vendor may not be called, and nothing was tried: the message comes again as it is, and the story says so once. */
+  async waitFor({ vendor, paused }: Shut, message: Message, delayMs: number): Promise<void> {
+    const story = paused
+      ? `An operator has paused ${vendor.name}; it waits until that is over.`
+      : `${vendor.name} is left alone for a while, since its calls fail; it waits until that is over.`;
+    await this.dataSource.transaction(async (tx) => {
+      await this.events.addUnlessLast(tx, message.subject, 'waiting', story);
+      await this.outbox.enqueue(tx, [{ ...nextOf(message, delayMs), attempt: message.attempt }]);
     });
   }
 

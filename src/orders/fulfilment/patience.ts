@@ -4,7 +4,10 @@ import type { Message } from '../../messaging/message';
 import type { Vendor } from '../../vendors/vendor';
 import type { AttemptHistory } from './attempt.repository';
 import { backoffMs } from './backoff';
-import type { Claim } from './claim.repository';
+import type { Claim, Shut } from './claim.repository';
+
+/** What waits for a vendor comes again over this time, and not all at once. */
+const WAITING_SPREAD_MS = 1000;
 
 /** How long, how often and how soon again an order is tried. */
 @Injectable()
@@ -22,6 +25,11 @@ export class Patience {
   delayMsAfter({ attempt }: Message, askedForMs = 0): number {
     const { retryDelayMsBase, retryDelayMsMax } = this.config;
     return Math.max(askedForMs, backoffMs(attempt, retryDelayMsBase, retryDelayMsMax));
+  }
+
+  /** In milliseconds, for an order whose vendor may not be called: until it may, as far as that is known, and a little. */
+  delayMsWhile({ openMs }: Shut): number {
+    return openMs + WAITING_SPREAD_MS * Math.random();
   }
 }
 

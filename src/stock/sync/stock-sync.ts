@@ -2,6 +2,8 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../../config/config';
 import { newId } from '../../database/new-id';
+import { Breaker } from '../../vendors/breaker/breaker';
+import { healthAfterPoll } from '../../vendors/breaker/call-health';
 import { type Listing, type PollMarks, VendorCallFailed } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { Applying } from './applying';
@@ -42,6 +44,7 @@ export class StockSync {
     private readonly staged: StagingRepository,
     private readonly staging: Staging,
     private readonly applying: Applying,
+    private readonly breaker: Breaker,
   ) {}
 
   /** Takes the lease of a vendor that is due, if there is one; `suspects`: also one whose last poll failed. */
@@ -95,6 +98,7 @@ export class StockSync {
       progress.asOf = poll.asOf;
       progress.rowsExpected = poll.rowsExpected;
       await this.staging.stage(run, poll, progress, signal);
+      await this.breaker.note(lease.leave, 'well');
       return await this.judgeAndApply(run, poll, progress);
     } catch (error) {
       this.logger.debug({ err: error, vendorId: lease.vendor.vendorId }, 'Stock sync broke off');
@@ -105,6 +109,7 @@ export class StockSync {
   /** A vendor that says that nothing has changed settles nothing: what it listed before says nothing of later orders. */
   private async confirm(run: SyncRunInHand, progress: Progress, { etag }: PollMarks): Promise<SyncResult> {
     if (etag === null) throw new VendorCallFailed('stock: answered 304 to a request without an etag');
+    await this.breaker.note(run.lease.leave, 'well');
     return run.write(async (tx) => {
       const result = progress.result('succeeded');
       await this.runs.close(tx, run.syncRunId, result);
@@ -114,6 +119,7 @@ export class StockSync {
   }
 
   private async fail(run: SyncRunInHand, progress: Progress, error: Error): Promise<SyncResult> {
+    await this.breaker.note(run.lease.leave, healthAfterPoll(error));
     const result = progress.result('failed', ENDED_FROM_OUTSIDE.get(error.name) ?? error.message);
     await this.runs.close(this.dataSource.manager, run.syncRunId, result);
     if (!(error instanceof SyncLeaseLost)) await this.leases.fail(this.dataSource.manager, run.lease);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { timestampText } from '../../http/cursor';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
+import type { Leave } from '../../vendors/breaker/breaker';
 import { VENDOR_COLUMNS, vendorOf } from '../../vendors/vendor.repository';
 import type { PollMarks } from '../../vendors/vendor-adapter';
 import type { Vendor } from '../../vendors/vendor';
@@ -27,6 +28,8 @@ export interface SyncLease {
   holdsWait: boolean;
   /** Its last poll failed. */
   suspect: boolean;
+  /** To call it. Who has the lease is the only one to, and so the probe of a breaker that is open. */
+  leave: Leave;
 }
 
 /** What a listing that was applied says of the vendor's picture. */
@@ -56,10 +59,14 @@ type LeaseRow = Parameters<typeof vendorOf>[0] & {
   has_held_run: boolean;
   holds_wait: boolean;
   suspect: boolean;
+  opening: string | null;
 };
 
 /** Marks mean something only to the dialect and at the address that gave them. */
 const SOURCE = `kind || ' ' || base_url`;
+
+/** Of a vendor's breaker `b`. */
+const NOT_CLOSED = `b.operation = 'stock' AND b.open_until IS NOT NULL`;
 
 /** $1: lease in ms, $2: the installation's poll interval in ms. */
 const LEASE = `sync_token = sync_token + 1, sync_leased_until = clock_timestamp() + $1::integer * interval '1 ms'`;
@@ -67,6 +74,7 @@ const LEASED = `${VENDOR_COLUMNS}, sync_token, clock_timestamp() AS polled_at, c
   GREATEST(stock_as_of, full_as_of) AS stock_as_of, ${timestampText('stock_epoch_at')} AS epoch_at,
   CASE WHEN sync_marks_of = ${SOURCE} THEN sync_position END AS position,
   CASE WHEN sync_marks_of = ${SOURCE} THEN sync_etag END AS etag, sync_failures > 0 AS suspect,
+  (SELECT opening FROM vendor_breakers b WHERE b.vendor_id = vendors.vendor_id AND ${NOT_CLOSED}) AS opening,
   EXISTS (SELECT FROM stock_sync_runs r WHERE r.vendor_id = vendors.vendor_id AND r.status = 'held') AS has_held_run,
   EXISTS (
     SELECT FROM orders o WHERE o.vendor_id = vendors.vendor_id AND o.hold_state = 'acknowledged'
@@ -75,7 +83,10 @@ const LEASED = `${VENDOR_COLUMNS}, sync_token, clock_timestamp() AS polled_at, c
 
 @Injectable()
 export class SyncLeaseRepository {
-  /** Takes the vendor that has been due longest, if any is due and free; `suspects`: also one whose last poll failed. */
+  /**
+   * Takes the vendor that has been due longest, if any is due and free; `suspects`: also one whose last poll failed. While
+   * its breaker is open a vendor is due only if an operator asked for it, who may know more than we do.
+   */
   async takeDue(
     on: Connection,
     { leaseMs, intervalMsDefault, suspects }: { leaseMs: number; intervalMsDefault: number; suspects: boolean },
@@ -86,7 +97,9 @@ export class SyncLeaseRepository {
        WHERE vendor_id = (
          SELECT vendor_id FROM vendors v
          WHERE enabled AND ($3 OR sync_failures = 0)
-           AND (sync_due_at <= clock_timestamp()
+           AND (sync_due_at <= clock_timestamp() AND NOT EXISTS (
+               SELECT FROM vendor_breakers b
+               WHERE b.vendor_id = v.vendor_id AND ${NOT_CLOSED} AND b.open_until > clock_timestamp())
              OR EXISTS (SELECT FROM stock_sync_runs r WHERE r.vendor_id = v.vendor_id AND r.status = 'pending'))
            AND (sync_leased_until IS NULL OR sync_leased_until < clock_timestamp())
          ORDER BY sync_due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
@@ -222,5 +235,6 @@ function leaseOf(taken: LeaseRow): SyncLease {
     hasHeldRun: taken.has_held_run,
     holdsWait: taken.holds_wait,
     suspect: taken.suspect,
+    leave: { vendorId: taken.vendor_id, operation: 'stock', opening: taken.opening, givenAt: performance.now() },
   };
 }

@@ -24,6 +24,7 @@ import {
   notKnown,
   ORDER_ANSWER_BYTES_MAX,
   orderAnswer,
+  pollRefused,
   purchaseAnswer,
   refusedFor,
   timeOf,
@@ -59,7 +60,7 @@ export class FeedAdapter implements VendorAdapter {
     };
     const answer = await new PollPatience(signal).ask(() => this.http.stream(vendor, request));
     if (answer.status === 304 && asked) return { outcome: 'unchanged' };
-    if (!answer.chunks) throw new VendorCallFailed(`stock: answered ${answer.status}`);
+    if (!answer.chunks) throw pollRefused(answer);
     const file = new CatalogueFile(answer.chunks);
     return {
       outcome: 'listing',

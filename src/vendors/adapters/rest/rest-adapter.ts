@@ -25,6 +25,7 @@ import {
   notKnown,
   ORDER_ANSWER_BYTES_MAX,
   orderAnswer,
+  pollRefused,
   purchaseAnswer,
   refusedFor,
   timeOf,
@@ -161,7 +162,7 @@ async function* pagesAfter(calls: StockCalls, first: Page, query: Record<string,
 }
 
 function pageIn(response: VendorResponse): Page {
-  if (response.status !== 200) throw new VendorCallFailed(`stock: answered ${response.status}`);
+  if (response.status !== 200) throw pollRefused(response);
   const body = fieldsIn(response.text);
   const asOf = timeOf(body?.asOf);
   if (!body || !asOf) throw new VendorCallFailed('stock: asOf is missing or not a time with its offset');

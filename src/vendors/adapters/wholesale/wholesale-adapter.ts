@@ -23,6 +23,7 @@ import {
   notKnown,
   ORDER_ANSWER_BYTES_MAX,
   orderAnswer,
+  pollRefused,
   purchaseAnswer,
   refusedFor,
   timeOf,
@@ -203,7 +204,7 @@ function changesPage(response: VendorResponse) {
 }
 
 function bodyOf(response: VendorResponse): Fields {
-  if (response.status !== 200) throw new VendorCallFailed(`stock: answered ${response.status}`);
+  if (response.status !== 200) throw pollRefused(response);
   const body = fieldsIn(response.text);
   if (!body) throw new VendorCallFailed('stock: answered 200 with a body that is not a JSON object');
   return body;

@@ -4,6 +4,7 @@ import { Batch } from '../../../../src/orders/placement/batch';
 import { Placement } from '../../../../src/orders/placement/placement';
 import { StockSync } from '../../../../src/stock/sync/stock-sync';
 import type { SyncLease } from '../../../../src/stock/sync/sync-lease.repository';
+import { Breaker } from '../../../../src/vendors/breaker/breaker';
 import { createApp, type TestApp } from '../../../support/app';
 import { freePort } from '../../../support/processes';
 import { Books } from './books';
@@ -52,14 +53,24 @@ export class Stage {
     await this.app.dataSource.query(
       `DELETE FROM dead_letters; DELETE FROM outbox; DELETE FROM idempotency_keys; DELETE FROM dispatch_attempts;
        DELETE FROM order_events; DELETE FROM orders; DELETE FROM products;
-       DELETE FROM stock_sync_runs; DELETE FROM vendor_slots; DELETE FROM vendors`,
+       DELETE FROM stock_sync_runs; DELETE FROM vendor_slots; DELETE FROM vendor_breakers;
+       DELETE FROM vendors`,
     );
     for (const vendorId of VENDORS) {
       const bySku = Object.fromEntries(SKUS.map((sku) => [sku, stock[`${vendorId}:${sku}`]!]));
       const clockMs = Date.now() - CLOCK_BEHIND_MS[vendorId];
       this.vendors[vendorId].open(new Books(bySku, clockMs, FEED_AHEAD_MS[vendorId]));
       await this.reach(vendorId, true);
+      await this.forgetFailures(vendorId);
       await this.app.sync(vendorId);
+    }
+  }
+
+  /** What the process remembers of an earlier history would make this one another each time it is played. */
+  private async forgetFailures(vendorId: VendorId): Promise<void> {
+    for (const operation of ['orders', 'stock'] as const) {
+      const leave = { vendorId, operation, opening: null, givenAt: performance.now() };
+      await this.app.context.get(Breaker).note(leave, 'well');
     }
   }
 
@@ -104,13 +115,15 @@ export class Stage {
     );
   }
 
-  /** Deadlines of calls pass, leases of the dead run out, and what was late arrives before that. */
+  /** Deadlines of calls pass, leases of the dead run out, breakers' pauses end, and what was late arrives before that. */
   async letTimePass(): Promise<void> {
     for (const { books } of Object.values(this.vendors)) books.arrive();
     await this.app.dataSource.query(
       `UPDATE dispatch_attempts SET deadline_at = deadline_at - interval '1 hour' WHERE closed_at IS NULL;
        UPDATE orders SET claimed_until = claimed_until - interval '1 hour' WHERE claimed_until IS NOT NULL;
-       UPDATE vendor_slots SET leased_until = leased_until - interval '1 hour' WHERE leased_until IS NOT NULL`,
+       UPDATE vendor_slots SET leased_until = leased_until - interval '1 hour' WHERE leased_until IS NOT NULL;
+       UPDATE vendor_breakers
+       SET open_until = open_until - interval '1 hour', closed_at = closed_at - interval '1 hour'`,
     );
   }
 }
