@@ -17,6 +17,8 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
  * whole because it is small must not outlive its growth by more.
  */
 const CONNECTION_SECONDS_MAX = 30;
+/** A sync that counts a million rows in parallel takes every core from the orders beside it. */
+const ONE_CORE_EACH = '-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0';
 
 export interface PoolOptions {
   connectionsMax: number;
@@ -49,6 +51,7 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
     poolErrorHandler: () => undefined,
     extra: {
       keepAlive: true,
+      options: ONE_CORE_EACH,
       maxLifetimeSeconds: CONNECTION_SECONDS_MAX,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
