@@ -1,4 +1,5 @@
 import { checkBooks } from './books';
+import { checkCalls } from './calls';
 import { checkCalm } from './calm';
 import { checkClients } from './clients';
 import type { Evidence, Violation } from './evidence';
@@ -6,7 +7,7 @@ import { checkProcesses } from './processes';
 import { checkStates } from './states';
 import { checkStock } from './stock';
 
-const CHECKS = [checkClients, checkBooks, checkStock, checkStates, checkCalm, checkProcesses];
+const CHECKS = [checkClients, checkBooks, checkCalls, checkStock, checkStates, checkCalm, checkProcesses];
 
 /** Every breach of what is always true; each check is proved by a planted one in checker.test.ts. */
 export function check(evidence: Evidence): Violation[] {

@@ -1,4 +1,5 @@
 import type { Purchase } from '../history';
+import type { Call } from '../world/counter';
 import type { BookEntry } from '../world/vendors';
 
 export type OrderStatus = 'pending' | 'completed' | 'failed';
@@ -9,7 +10,6 @@ export interface StoredOrder {
   productId: string;
   quantity: number;
   status: OrderStatus;
-  failureReason: string | null;
   hold: HoldState;
   /** What could be sold when it was granted. */
   available: number;
@@ -53,6 +53,10 @@ export interface Evidence {
   sightings: Sighting[];
   /** The vendors' own ledgers, for the orders of this round. */
   books: BookEntry[];
+  /** What reached the vendors about orders of this round, oldest first. */
+  calls: Call[];
+  /** How long after a purchase was sent it proves something that a vendor does not know of it. */
+  provableMs: number;
   /** A vendor may have sold to others, or have refused though it had: its refusals prove nothing. */
   vendorsRefuseAnyway: boolean;
   /** What each process printed in this round. */

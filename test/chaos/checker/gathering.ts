@@ -1,4 +1,5 @@
 import type { Purchase } from '../history';
+import { SETTINGS, VENDOR } from '../settings';
 import type { World } from '../world/world';
 import type { Evidence, HoldState, OrderStatus, StoredKey, StoredOrder, StoredProduct } from './evidence';
 import type { Sightings } from './sightings';
@@ -27,7 +28,7 @@ export async function gather(
   { seen, miscounted }: Pick<Sightings, 'seen' | 'miscounted'>,
   vendorsRefuseAnyway: boolean,
 ): Promise<Evidence> {
-  const { database, vendors, processes } = world;
+  const { database, vendors, counter, processes } = world;
   const isOfThisRound = (orderId: string): boolean => !ordersBefore.has(orderId);
   const orders = (await storedOrders(world)).filter(({ orderId }) => isOfThisRound(orderId));
   return {
@@ -42,6 +43,8 @@ export async function gather(
     miscountedMeanwhile: miscounted,
     sightings: seen.filter(({ orderId }) => isOfThisRound(orderId)),
     books: (await vendors.books()).filter(({ reference }) => isOfThisRound(reference)),
+    calls: counter.calls.filter(({ reference }) => isOfThisRound(reference)),
+    provableMs: Number(SETTINGS.VENDOR_TIMEOUT_MS) + VENDOR.consistencyLagMs,
     vendorsRefuseAnyway,
     outputs: processes.map((each) => ({
       process: each.name,
@@ -57,13 +60,12 @@ async function storedOrders({ database }: World): Promise<StoredOrder[]> {
     product_id: string;
     quantity: number;
     status: OrderStatus;
-    failure_reason: string | null;
     hold_state: HoldState;
     available_quantity: number;
     attention_reason: string | null;
     has_message: boolean;
   }>(
-    `SELECT order_id, product_id, quantity, status, failure_reason, hold_state, available_quantity, attention_reason,
+    `SELECT order_id, product_id, quantity, status, hold_state, available_quantity, attention_reason,
             EXISTS (SELECT FROM outbox WHERE subject = order_id) AS has_message
      FROM orders ORDER BY created_at, order_id`,
   );
@@ -72,7 +74,6 @@ async function storedOrders({ database }: World): Promise<StoredOrder[]> {
     productId: row.product_id,
     quantity: row.quantity,
     status: row.status,
-    failureReason: row.failure_reason,
     hold: row.hold_state,
     available: row.available_quantity,
     attentionReason: row.attention_reason,
@@ -90,20 +91,11 @@ async function storedEvents({ database }: World, orderIds: string[]): Promise<Ma
 }
 
 async function storedKeys({ database }: World, history: Purchase[]): Promise<StoredKey[]> {
-  const rows = await database.rows<{ key: string; status: number; answer: Record<string, unknown> }>(
+  const rows = await database.rows<{ key: string; status: number; answer: { orderIds?: string[] } }>(
     'SELECT key, status, answer FROM idempotency_keys WHERE key = ANY ($1::text[])',
     [history.flatMap(({ key }) => key ?? [])],
   );
-  return rows.map(({ key, status, answer }) => ({ key, status, orderIds: orderIdsIn(answer) }));
-}
-
-/** Wherever in a stored answer they stand. */
-function orderIdsIn(answer: unknown): string[] {
-  if (typeof answer !== 'object' || answer === null) return [];
-  return Object.entries(answer).flatMap(([name, value]) => {
-    if (name === 'orderId' && typeof value === 'string') return [value];
-    return orderIdsIn(value);
-  });
+  return rows.map(({ key, status, answer }) => ({ key, status, orderIds: answer.orderIds ?? [] }));
 }
 
 const ADDED_UP = `

@@ -30,7 +30,7 @@ export class Sightings {
     }
   }
 
-  private async look(): Promise<void> {
+  async look(): Promise<void> {
     const rows = await this.world.database.rows<{ order_id: string; status: OrderStatus; hold_state: HoldState }>(
       'SELECT order_id, status, hold_state FROM orders',
     );

@@ -1,11 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from 'amqplib';
 import { oneOf } from '../../support/random';
 import { PREFIX } from '../settings';
-import type { World } from '../world/world';
-import { every, type Fault, meanwhile } from './fault';
+import { registerVendors, type World } from '../world/world';
+import { every, type Fault, meanwhile, type Trouble } from './fault';
 
 const CUT_EVERY_MS = 2_000;
 const DELETE_EVERY_MS = 4_000;
+/** Of a queue, before it is deleted. */
+const FILL_MS = 2_000;
 /** Longer than two of our heartbeats, so that the connections are given up. */
 const BLACK_HOLE_MS = 12_000;
 const HIGH_WATERMARK = '0.4';
@@ -65,13 +68,31 @@ export const brokerFaults: Fault[] = [
     name: 'queue-deleted',
     what: 'a vendor’s queue deleted with what is in it',
     part: 'broker',
-    make: (world, { durationMs, random }) =>
-      every(DELETE_EVERY_MS, durationMs, () => deleteQueue(world, oneOf(world.vendors.ids, random))),
+    make: (world, trouble) => whileQueuesAreLong(world, () => deleteQueues(world, trouble)),
   },
 ];
 
 function wires({ workers }: World) {
   return workers.map((worker) => worker.wires.broker!);
+}
+
+/** A queue that is empty has nothing to lose. */
+async function whileQueuesAreLong(world: World, work: () => Promise<number>): Promise<number> {
+  await registerVendors(world, { maxConcurrentOrders: 1 });
+  await world.vendors.faults({ latency: { ms: 200, operation: 'order' } });
+  try {
+    return await work();
+  } finally {
+    await world.vendors.faults({});
+    await registerVendors(world);
+  }
+}
+
+function deleteQueues(world: World, { durationMs, random }: Trouble): Promise<number> {
+  return every(DELETE_EVERY_MS, durationMs, async () => {
+    await pause(FILL_MS);
+    await deleteQueue(world, oneOf(world.vendors.ids, random));
+  });
 }
 
 async function deleteQueue({ broker }: World, vendorId: string): Promise<void> {

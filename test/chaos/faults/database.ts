@@ -1,7 +1,7 @@
 import type { World } from '../world/world';
 import { every, type Fault, meanwhile } from './fault';
 
-const TERMINATE_EVERY_MS = 1_000;
+const TERMINATE_EVERY_MS = 100;
 const CUT_EVERY_MS = 1_500;
 const BLACK_HOLE_MS = 4_000;
 const SLOW_MS = 40;
@@ -9,13 +9,14 @@ const SLOW_MS = 40;
 export const databaseFaults: Fault[] = [
   {
     name: 'backends-terminated',
-    what: 'every database backend terminated once a second',
+    what: 'database backends terminated, most of them in a statement, ten times a second',
     part: 'database',
     make: ({ database }, { durationMs }) =>
       every(TERMINATE_EVERY_MS, durationMs, () =>
         database.rows(
           `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-           WHERE backend_type = 'client backend' AND application_name = 'holdfast'`,
+           WHERE backend_type = 'client backend' AND application_name = 'holdfast'
+             AND (state <> 'idle' OR random() < 0.1)`,
         ),
       ),
   },

@@ -6,10 +6,22 @@ export type CallStage = 'calling' | 'called' | 'answering';
 /** `drop`: it goes no further, and nobody is told. */
 export type CallWatcher = (stage: CallStage, reference: string) => 'pass' | 'drop';
 
+/** What reached a vendor's counter about an order, when, and how it was answered. */
+export interface Call {
+  kind: 'purchase' | 'lookUp' | 'cancel';
+  reference: string;
+  /** Monotonic. */
+  atMs: number;
+  status?: number;
+}
+
+const KINDS: Record<string, Call['kind']> = { POST: 'purchase', GET: 'lookUp', DELETE: 'cancel' };
 const ORDER_ID = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/;
 
 /** Stands between the workers and all vendors, knows a purchase when it sees one, and can be closed. */
 export class VendorCounter {
+  /** Every call about an order so far, oldest first. */
+  readonly calls: Call[] = [];
   private watcher: CallWatcher = () => 'pass';
 
   private constructor(
@@ -47,13 +59,15 @@ export class VendorCounter {
   private async pass(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
     const body = await bodyOf(asked).catch(() => undefined);
     if (body === undefined) return;
-    const reference = asked.method === 'POST' ? ORDER_ID.exec(body.toString('latin1'))?.[0] : undefined;
-    const goesOn = (stage: CallStage): boolean => reference === undefined || this.watcher(stage, reference) === 'pass';
+    const call = this.noteCall(asked, body);
+    const goesOn = (stage: CallStage): boolean =>
+      call?.kind !== 'purchase' || this.watcher(stage, call.reference) === 'pass';
     if (!goesOn('calling')) return;
     const { method, url, headers } = asked;
     const onward = request({ host: '127.0.0.1', port: this.vendorsPort, method, path: url, headers });
     onward.on('error', () => asked.socket.destroy());
     onward.on('response', (answered) => {
+      if (call) call.status = answered.statusCode!;
       if (!goesOn('answering')) return void answered.resume();
       answer.writeHead(answered.statusCode!, answered.headers);
       answered.on('error', () => asked.socket.destroy());
@@ -61,6 +75,14 @@ export class VendorCounter {
     });
     answer.on('close', () => onward.destroyed || answer.writableFinished || onward.destroy());
     onward.end(body, () => void goesOn('called'));
+  }
+
+  private noteCall({ method, url }: IncomingMessage, body: Buffer): Call | undefined {
+    const reference = ORDER_ID.exec(url! + body.toString('latin1'))?.[0];
+    if (reference === undefined) return undefined;
+    const call: Call = { kind: KINDS[method!]!, reference, atMs: performance.now() };
+    this.calls.push(call);
+    return call;
   }
 }
 

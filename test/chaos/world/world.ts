@@ -128,18 +128,21 @@ export async function allReady({ apis, workers }: World): Promise<void> {
   });
 }
 
-/** With what a vendor takes by default, unless `more` says otherwise. */
+/** As `VENDOR` says, unless `more` says otherwise; asks until an API has done it. */
 export async function registerVendors({ client, counter }: World, more: object = {}): Promise<void> {
   for (const { vendorId, name, dialect = 'rest' } of demoVendors) {
     const baseUrl = `http://127.0.0.1:${counter.port}/${vendorId}`;
-    const { status, body } = await client.put(`/v1/vendors/${vendorId}`, {
-      name,
-      kind: dialect,
-      baseUrl,
-      ...VENDOR,
-      ...more,
+    const vendor = { name, kind: dialect, baseUrl, ...VENDOR, ...more };
+    let answer: unknown;
+    const registered = async (): Promise<boolean> => {
+      const { status, body } = await client.put(`/v1/vendors/${vendorId}`, vendor);
+      answer = body;
+      return status <= 201;
+    };
+    await waitFor(registered, {
+      withinMs: READY_MS_MAX,
+      what: () => `${vendorId} to be registered: ${JSON.stringify(answer)}`,
     });
-    if (status > 201) throw new Error(`${vendorId} was not registered: ${JSON.stringify(body)}`);
   }
 }
 
