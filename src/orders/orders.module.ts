@@ -4,6 +4,7 @@ import { MessagingModule, MessagingWorkerModule } from '../messaging/messaging.m
 import { StockModule } from '../stock/stock.module';
 import { VendorsModule } from '../vendors/vendors.module';
 import { CheckoutsController } from './checkouts.controller';
+import { AcceptanceRepository } from './fulfilment/acceptance.repository';
 import { AttemptRepository } from './fulfilment/attempt.repository';
 import { Cancellation } from './fulfilment/cancellation';
 import { CancellationAtVendor } from './fulfilment/cancellation-at-vendor';
@@ -60,6 +61,7 @@ export class OrdersApiModule {}
     OrdersInHand,
     CancellationAtVendor,
     Outcome,
+    AcceptanceRepository,
     Patience,
     ClaimRepository,
     KeyExpiry,

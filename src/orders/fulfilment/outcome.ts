@@ -5,20 +5,14 @@ import { DeadLetterRepository } from '../../messaging/dead-letters/dead-letter.r
 import type { Message } from '../../messaging/message';
 import { Outbox } from '../../messaging/outbox';
 import { StockRepository } from '../../stock/stock.repository';
-import { SlotRepository } from '../../vendors/slot.repository';
 import type { Accepted, Refused } from '../../vendors/vendor-adapter';
 import { type OrderEventType, OrderEventsRepository } from '../order-events.repository';
 import { type FailureReason, isCounted } from '../order-status';
 import { type LockedOrder, OrderRepository } from '../order.repository';
-import { type AttemptOutcome, AttemptRepository } from './attempt.repository';
-import { type Claim, ClaimRepository } from './claim.repository';
-
-/** How a purchase call ended that decided nothing; absent after a look-up. */
-export interface UndecidedCall {
-  outcome: Extract<AttemptOutcome, 'unknown' | 'not_sent'>;
-  detail: string;
-  counted: boolean;
-}
+import { AcceptanceRepository } from './acceptance.repository';
+import type { EndedCall } from './attempt.repository';
+import type { Claim } from './claim.repository';
+import { OrdersInHand } from './orders-in-hand';
 
 /**
  * Records what came of a dispatch, each in one transaction: stock, order, attempt, slot, event, next message. A definite
@@ -32,20 +26,20 @@ export class Outcome {
     private readonly stock: StockRepository,
     private readonly orders: OrderRepository,
     private readonly events: OrderEventsRepository,
-    private readonly attempts: AttemptRepository,
-    private readonly claims: ClaimRepository,
-    private readonly slots: SlotRepository,
+    private readonly acceptances: AcceptanceRepository,
+    private readonly ordersInHand: OrdersInHand,
     private readonly outbox: Outbox,
     private readonly deadLetters: DeadLetterRepository,
   ) {}
 
   /** The vendor has it in its books. Where its cancellation was asked for meanwhile, that comes next. */
   async accepted(claim: Claim, message: Message, answer: Accepted): Promise<void> {
+    if (await this.acceptances.complete(this.dataSource.manager, claim, answer, acceptanceOf(answer))) return;
     await this.conclude(claim, resultOf(answer), async (tx, order) => {
       if (order.status === 'failed') return this.acceptedTooLate(tx, order, answer);
       if (order.status === 'completed') return;
       if (!order.cancelRequested) return this.complete(tx, order, answer, '');
-      if (!(await this.claims.release(tx, claim))) return;
+      if (!(await this.ordersInHand.release(tx, claim))) return;
       const story = `${acceptanceOf(answer)} It is asked to cancel it now.`;
       await this.events.add(tx, order.orderId, 'accepted', story);
       await this.outbox.enqueue(tx, [nextOf(message, 0)]);
@@ -62,7 +56,7 @@ export class Outcome {
 
   /** The vendor will never have it in its books. */
   async refused(claim: Claim, { reason, detail }: Refused): Promise<void> {
-    await this.conclude(claim, { outcome: 'refused', detail }, async (tx, order) => {
+    await this.conclude(claim, { outcome: 'refused', detail, counted: true }, async (tx, order) => {
       const story = `The vendor refused it (${detail}); its stock is free again.`;
       await this.fail(tx, order, reason, ['failed', story]);
     });
@@ -79,7 +73,7 @@ export class Outcome {
   async putOff(
     claim: Claim,
     message: Message,
-    call: UndecidedCall | undefined,
+    call: EndedCall | undefined,
     event: [OrderEventType, string],
     delayMs: number,
   ): Promise<void> {
@@ -107,16 +101,14 @@ export class Outcome {
   /** Product before order: the one lock order. */
   private async conclude(
     claim: Claim,
-    call: { outcome: 'accepted' | 'refused'; detail: string } | undefined,
+    call: EndedCall | undefined,
     change: (tx: Transaction, order: LockedOrder) => Promise<void>,
   ): Promise<void> {
-    const { orderId, vendorId, productId, token } = claim;
+    const { orderId, vendorId, productId } = claim;
     await this.dataSource.transaction(async (tx) => {
       await this.stock.lock(tx, vendorId, productId);
       await change(tx, await this.orders.lock(tx, orderId));
-      if (call) await this.attempts.finish(tx, orderId, token, { ...call, counted: true });
-      await this.attempts.closeAll(tx, orderId);
-      await this.slots.free(tx, vendorId, token);
+      await this.ordersInHand.conclude(tx, claim, call);
     });
   }
 
@@ -142,13 +134,12 @@ export class Outcome {
 
   private async whileClaimed(
     claim: Claim,
-    call: UndecidedCall | undefined,
+    call: EndedCall | undefined,
     change: (tx: Transaction) => Promise<void>,
   ): Promise<void> {
     await this.dataSource.transaction(async (tx) => {
-      if (await this.claims.release(tx, claim)) await change(tx);
-      if (call) await this.attempts.finish(tx, claim.orderId, claim.token, call);
-      await this.slots.free(tx, claim.vendorId, claim.token);
+      if (await this.ordersInHand.release(tx, claim)) await change(tx);
+      await this.ordersInHand.letGo(tx, claim, call);
     });
   }
 
@@ -160,8 +151,8 @@ export class Outcome {
   }
 }
 
-function resultOf({ vendorOrderId }: Accepted): { outcome: 'accepted'; detail: string } {
-  return { outcome: 'accepted', detail: vendorOrderId };
+function resultOf({ vendorOrderId }: Accepted): EndedCall {
+  return { outcome: 'accepted', detail: vendorOrderId, counted: true };
 }
 
 function acceptanceOf({ acceptedAt, vendorOrderId }: Accepted): string {
