@@ -14,6 +14,7 @@ import { DispatchConsumers } from './fulfilment/dispatch-consumers';
 import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
 import { Patience } from './fulfilment/patience';
+import { Recalls } from './fulfilment/recalls';
 import { OrderEventsRepository } from './order-events.repository';
 import { OrderQueries } from './order-queries';
 import { OrderRepository } from './order.repository';
@@ -63,6 +64,7 @@ export class OrdersApiModule {}
     Outcome,
     AcceptanceRepository,
     Patience,
+    Recalls,
     ClaimRepository,
     KeyExpiry,
   ],

@@ -8,11 +8,13 @@ import { StockRepository } from '../../stock/stock.repository';
 import type { Accepted, Refused } from '../../vendors/vendor-adapter';
 import { type OrderEventType, OrderEventsRepository } from '../order-events.repository';
 import { type FailureReason, isCounted } from '../order-status';
+import { nextOf } from '../order.messages';
 import { type LockedOrder, OrderRepository } from '../order.repository';
 import { AcceptanceRepository } from './acceptance.repository';
 import type { EndedCall } from './attempt.repository';
 import type { Claim } from './claim.repository';
 import { OrdersInHand } from './orders-in-hand';
+import { Recalls } from './recalls';
 
 /**
  * Records what came of a dispatch, each in one transaction: stock, order, attempt, slot, event, next message. A definite
@@ -28,6 +30,7 @@ export class Outcome {
     private readonly events: OrderEventsRepository,
     private readonly acceptances: AcceptanceRepository,
     private readonly ordersInHand: OrdersInHand,
+    private readonly recalls: Recalls,
     private readonly outbox: Outbox,
     private readonly deadLetters: DeadLetterRepository,
   ) {}
@@ -36,7 +39,7 @@ export class Outcome {
   async accepted(claim: Claim, message: Message, answer: Accepted): Promise<void> {
     if (await this.acceptances.complete(this.dataSource.manager, claim, answer, acceptanceOf(answer))) return;
     await this.conclude(claim, resultOf(answer), async (tx, order) => {
-      if (order.status === 'failed') return this.acceptedTooLate(tx, order, answer);
+      if (order.status === 'failed') return this.recalls.request(tx, order, message, acceptanceOf(answer));
       if (order.status === 'completed') return;
       if (!order.cancelRequested) return this.complete(tx, order, answer, '');
       if (!(await this.ordersInHand.release(tx, claim))) return;
@@ -47,9 +50,10 @@ export class Outcome {
   }
 
   /** The vendor has it in its books and will not cancel it. */
-  async keptByVendor(claim: Claim, answer: Accepted): Promise<void> {
+  async keptByVendor(claim: Claim, message: Message, answer: Accepted): Promise<void> {
     await this.conclude(claim, resultOf(answer), async (tx, order) => {
-      if (order.status !== 'pending') return;
+      if (order.status === 'completed') return;
+      if (order.status === 'failed') return this.recalls.refused(tx, order, message, answer);
       await this.complete(tx, order, answer, ' It was too late to cancel it.');
     });
   }
@@ -57,14 +61,16 @@ export class Outcome {
   /** The vendor will never have it in its books. */
   async refused(claim: Claim, { reason, detail }: Refused): Promise<void> {
     await this.conclude(claim, { outcome: 'refused', detail, counted: true }, async (tx, order) => {
+      if (order.status === 'failed') return this.recalls.end(tx, order, `The vendor does not have it (${detail})`);
       const story = `The vendor refused it (${detail}); its stock is free again.`;
       await this.fail(tx, order, reason, ['failed', story]);
     });
   }
 
-  /** It was cancelled as its client wished: the vendor will never have it in its books. `why` begins a sentence. */
+  /** It was cancelled as we asked: the vendor will never have it in its books. `why` begins a sentence. */
   async cancelled(claim: Claim, why: string): Promise<void> {
     await this.conclude(claim, undefined, async (tx, order) => {
+      if (order.status === 'failed') return this.recalls.end(tx, order, why);
       await this.fail(tx, order, 'CANCELLED', ['cancelled', `${why}: cancelled, its stock is free again.`]);
     });
   }
@@ -142,13 +148,6 @@ export class Outcome {
       await this.ordersInHand.letGo(tx, claim, call);
     });
   }
-
-  private async acceptedTooLate(tx: Transaction, { orderId, vendorId }: LockedOrder, answer: Accepted): Promise<void> {
-    const reason = `The vendor accepted it as ${answer.vendorOrderId} after it had failed here: cancel it at the vendor.`;
-    await this.orders.needAttention(tx, orderId, reason);
-    await this.events.add(tx, orderId, 'lateAnswer', reason);
-    await this.deadLetters.insert(tx, { vendorId, orderId, cause: reason, payload: { orderId, ...answer } });
-  }
 }
 
 function resultOf({ vendorOrderId }: Accepted): EndedCall {
@@ -157,8 +156,4 @@ function resultOf({ vendorOrderId }: Accepted): EndedCall {
 
 function acceptanceOf({ acceptedAt, vendorOrderId }: Accepted): string {
   return `The vendor accepted it at ${acceptedAt.toISOString()} as ${vendorOrderId}.`;
-}
-
-function nextOf({ type, vendorId, subject, payload, traceparent, attempt }: Message, delayMs: number) {
-  return { type, vendorId, subject, payload, traceparent, attempt: attempt + 1, delayMs };
 }
