@@ -5,6 +5,7 @@ import { Cancellation1764200000000 } from './migrations/1764200000000-cancellati
 import { StockRules1764300000000 } from './migrations/1764300000000-stock-rules';
 import { StockSync1764400000000 } from './migrations/1764400000000-stock-sync';
 import { ProductSearch1764500000000 } from './migrations/1764500000000-product-search';
+import { Recall1764550000000 } from './migrations/1764550000000-recall';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -33,6 +34,7 @@ export const migrations = [
   StockRules1764300000000,
   StockSync1764400000000,
   ProductSearch1764500000000,
+  Recall1764550000000,
 ];
 
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {

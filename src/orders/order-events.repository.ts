@@ -14,7 +14,8 @@ export type OrderEventType =
   | 'cancelUnanswered'
   | 'cancelled'
   | 'attentionNeeded'
-  | 'lateAnswer';
+  | 'lateAnswer'
+  | 'recalled';
 
 /** Something that happened to an order, told in plain words. */
 export interface OrderEvent {

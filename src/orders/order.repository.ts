@@ -75,6 +75,28 @@ export class OrderRepository {
     );
   }
 
+  /** The vendor is asked to cancel an order that has failed. Answers false where it is asked already. */
+  async requestRecall(tx: Transaction, orderId: string): Promise<boolean> {
+    const requested = await rows(
+      tx,
+      `UPDATE orders SET recall_requested_at = now(), claimed_until = NULL, updated_at = now()
+       WHERE order_id = $1 AND status = 'failed' AND recall_requested_at IS NULL RETURNING order_id`,
+      [orderId],
+    );
+    return requested.length > 0;
+  }
+
+  /** Answers whether it was recalled. */
+  async endRecall(tx: Transaction, orderId: string): Promise<boolean> {
+    const ended = await rows(
+      tx,
+      `UPDATE orders SET recall_requested_at = NULL, claimed_until = NULL, updated_at = now()
+       WHERE order_id = $1 AND recall_requested_at IS NOT NULL RETURNING order_id`,
+      [orderId],
+    );
+    return ended.length > 0;
+  }
+
   /** The order waits for an operator from now on, and nobody dispatches it. */
   async needAttention(tx: Transaction, orderId: string, reason: string): Promise<void> {
     await rows(
