@@ -1,3 +1,4 @@
+import type { ClientBase } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { InitialSchema1764000000000 } from './migrations/1764000000000-initial-schema';
 import { Checkouts1764100000000 } from './migrations/1764100000000-checkouts';
@@ -53,6 +54,7 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
     poolErrorHandler: () => undefined,
     extra: {
       keepAlive: true,
+      onConnect: survivesItsEnd,
       options: ONE_CORE_EACH,
       maxLifetimeSeconds: CONNECTION_SECONDS_MAX,
       statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -65,5 +67,14 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
 /** For migrations and commands: one connection, and as long as a statement needs. */
 export function singleConnection(url: string): DataSource {
   const options = dataSourceOptions(url, { connectionsMax: 2, waitMs: 10_000 });
-  return new DataSource({ ...options, extra: { keepAlive: true } });
+  return new DataSource({ ...options, extra: { keepAlive: true, onConnect: survivesItsEnd } });
+}
+
+/**
+ * Between a connection's first sign of life and the moment somebody listens to it lies a turn of the event loop, and a
+ * server that goes away just then says so in the same packet: unheard, that would end the process. Who uses the
+ * connection hears of it all the same, from the statement that fails.
+ */
+function survivesItsEnd(client: ClientBase): void {
+  client.on('error', () => undefined);
 }
