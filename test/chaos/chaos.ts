@@ -21,7 +21,7 @@ async function chaos(flags: Flags, world: World): Promise<boolean> {
     if (result.violations.length === 0) continue;
     for (const line of violationsOf(result)) console.log(line);
     evidenceFolder ??= newEvidenceFolder();
-    keepEvidence(result, world, evidenceFolder);
+    console.log(`  evidence: ${keepEvidence(result, world, evidenceFolder)}`);
   }
   print(tableOf(results));
   console.log(`\nSeed ${flags.seed}. ${ended(world)}`);

@@ -56,7 +56,7 @@ export function keepEvidence(
   { round, evidence, violations, recoveredMs }: RoundResult,
   world: World,
   folder: string,
-): void {
+): string {
   const into = join(folder, round.name.replaceAll(/[^a-z0-9]+/g, '-'));
   mkdirSync(into, { recursive: true });
   const { history, orders, books, calls, events, outputs, databaseLog, ...others } = evidence;
@@ -73,6 +73,7 @@ export function keepEvidence(
     world.processes.map(({ name, endedByItself }) => ({ name, endedByItself })),
   );
   for (const { process, text } of outputs) write(`${process.replace(' ', '-')}.log`, text);
+  return into;
 }
 
 export function newEvidenceFolder(): string {

@@ -64,12 +64,12 @@ async function makeFaults(world: World, round: Round, random: Random, buyers: Bu
   };
   await pause(AROUND_MS);
   const made = await Promise.all(
-    round.faults.map(async ({ name, make }): Promise<Violation[]> => {
-      const struck = await make(world, trouble).catch((error: unknown) =>
-        round.mustStrike ? Promise.reject(error as Error) : 1,
-      );
+    round.faults.map(async (fault): Promise<Violation[]> => {
+      const making = fault.make(world, trouble);
+      // In a mixture one fault may come in another's way.
+      const struck = await (round.mustStrike ? making : making.catch(() => 0));
       if (struck > 0 || !round.mustStrike) return [];
-      return [{ check: 'the fault struck', harm: 'other', detail: `${name} found nothing to strike at` }];
+      return [{ check: 'the fault struck', harm: 'other', detail: `${fault.name} found nothing to strike at` }];
     }),
   );
   return made.flat();
