@@ -59,15 +59,15 @@ async function again({ durationMs }: Trouble, strike: () => Promise<boolean>): P
 export async function struckAt(
   world: World,
   wanted: WorkerPoint,
-  strike: (worker: KeptAlive) => void,
+  strike: (worker: KeptAlive, orderId?: string) => void,
   then: 'pass' | 'drop' = 'drop',
 ): Promise<boolean> {
   let struck: KeptAlive | undefined;
-  const trail = new Trail(world, (point, worker) => {
+  const trail = new Trail(world, (point, worker, orderId) => {
     if (struck !== undefined) return 'pass';
     if (point !== wanted) return 'pass';
     struck = worker;
-    strike(worker);
+    strike(worker, orderId);
     return wanted === 'called' ? 'pass' : then;
   });
   const until = performance.now() + REACHED_MS_MAX;

@@ -43,11 +43,7 @@ export const messageFaults: Fault[] = [
         const placed = orderIds();
         if (placed.length === 0) return;
         const orderId = oneOf(placed, random);
-        await publish(await vendorOf(world, orderId, random), JSON.stringify({ orderId }), {
-          type: 'order.placed.v1',
-          messageId: `again-${orderId}`,
-          headers: { subject: orderId, attempt: 1 },
-        });
+        await publish(await vendorOf(world, orderId, random), ...messageOf(orderId));
       }),
   },
   {
@@ -89,6 +85,16 @@ async function replayUntilNone(world: World): Promise<void> {
   }
 }
 
+/** By way of no outbox, as if the broker had kept a copy. */
+export async function deliverAgain(world: World, orderId: string): Promise<void> {
+  await publishing(world, 0, async (publish) => publish(await vendorOf(world, orderId), ...messageOf(orderId)));
+}
+
+function messageOf(orderId: string): [body: string, options: Options.Publish] {
+  const headers = { subject: orderId, attempt: 1 };
+  return [JSON.stringify({ orderId }), { type: 'order.placed.v1', messageId: `again-${orderId}`, headers }];
+}
+
 type Publish = (vendorId: string, body: string, options: Options.Publish) => Promise<void>;
 
 /** A broker that is away under another fault ends it early. */
@@ -114,8 +120,8 @@ async function publishing(
   }
 }
 
-/** Mostly its own vendor's queue, and now and then another's. */
-async function vendorOf({ vendors, database }: World, orderId: string, random: Random): Promise<string> {
+/** Mostly its own vendor's queue, and now and then, by chance, another's. */
+async function vendorOf({ vendors, database }: World, orderId: string, random: Random = () => 0): Promise<string> {
   const [order] = await database.rows<{ vendor_id: string }>('SELECT vendor_id FROM orders WHERE order_id = $1', [
     orderId,
   ]);

@@ -45,7 +45,8 @@ const ACK = /\x01[^]{2}\x00\x00\x00\x0d\x00\x3c\x00\x50/;
 const PUBLISH = /\x01[^]{2}[^]{4}\x00\x3c\x00\x28/;
 
 /**
- * Follows every order through the workers until it is stopped. At each point `strike` says whether what is seen goes on;
+ * Follows every order through the workers until it is stopped. At each point `strike` says whether what is seen goes on (of
+ * acknowledgements and of the relay's bytes it is not known which order they are about);
  * an order whose bytes fell on two chunks is missed, and the next one is not.
  */
 export class Trail {
@@ -53,7 +54,7 @@ export class Trail {
 
   constructor(
     private readonly world: World,
-    private readonly strike: (point: WorkerPoint, worker: KeptAlive) => 'pass' | 'drop',
+    private readonly strike: (point: WorkerPoint, worker: KeptAlive, orderId?: string) => 'pass' | 'drop',
   ) {
     for (const worker of world.workers) {
       worker.wires.database!.watch((chunk, direction, connection) =>
@@ -65,7 +66,7 @@ export class Trail {
       const trace = this.traces.get(orderId);
       if (!trace) return 'pass';
       if (stage === 'answering') trace.step = 'answered';
-      return this.strike(stage, trace.worker);
+      return this.strike(stage, trace.worker, orderId);
     });
   }
 
@@ -94,17 +95,17 @@ export class Trail {
       if (trace.step === 'delivered') Object.assign(trace, { step: 'claiming', connection });
       if (trace.step !== 'answered') continue;
       Object.assign(trace, { step: 'concluding', connection });
-      return this.strike('concluding', worker);
+      return this.strike('concluding', worker, orderId);
     }
     return 'pass';
   }
 
   private committed(worker: KeptAlive, connection: number): 'pass' | 'drop' {
-    for (const trace of this.traces.values()) {
+    for (const [orderId, trace] of this.traces) {
       if (trace.worker !== worker || trace.connection !== connection) continue;
       if (trace.step !== 'claiming' && trace.step !== 'concluding') continue;
       trace.step = trace.step === 'claiming' ? 'claimed' : 'concluded';
-      return this.strike(trace.step, worker);
+      return this.strike(trace.step, worker, orderId);
     }
     return 'pass';
   }

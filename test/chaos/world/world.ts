@@ -148,16 +148,15 @@ export async function registerVendors({ client, counter }: World, more: object =
 
 /** One product of each vendor is scarce, so that buyers are refused and the last unit is fought for. */
 export async function restock({ vendors, productIds, database }: World): Promise<void> {
-  for (const [index, productId] of productIds.entries()) {
-    await vendors.setStock(productId, index % PRODUCTS_BOUGHT === 0 ? SCARCE_QUANTITY : PLENTY_QUANTITY);
-  }
+  const quantities = productIds.map((_, index) => (index % PRODUCTS_BOUGHT === 0 ? SCARCE_QUANTITY : PLENTY_QUANTITY));
+  for (const [index, productId] of productIds.entries()) await vendors.setStock(productId, quantities[index]!);
   const listed = async (): Promise<boolean> => {
-    const [row] = await database.rows<{ poor: number }>(
-      `SELECT count(*)::integer AS poor FROM unnest($1::text[]) AS wanted (product_id)
-       LEFT JOIN products USING (product_id) WHERE COALESCE(stock_quantity, 0) = 0`,
-      [productIds],
+    const different = await database.rows(
+      `SELECT FROM unnest($1::text[], $2::integer[]) AS wanted (product_id, quantity)
+       LEFT JOIN products USING (product_id) WHERE quantity IS DISTINCT FROM vendor_quantity`,
+      [productIds, quantities],
     );
-    return row!.poor === 0;
+    return different.length === 0;
   };
   await waitFor(listed, { withinMs: STOCK_MS_MAX, what: 'the vendors’ stock to be polled' });
 }
