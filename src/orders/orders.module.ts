@@ -15,6 +15,8 @@ import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
 import { Patience } from './fulfilment/patience';
 import { Recalls } from './fulfilment/recalls';
+import { SweepRepository } from './fulfilment/sweep.repository';
+import { Sweeper } from './fulfilment/sweeper';
 import { OrderEventsRepository } from './order-events.repository';
 import { OrderQueries } from './order-queries';
 import { OrderRepository } from './order.repository';
@@ -65,12 +67,15 @@ export class OrdersApiModule {}
     AcceptanceRepository,
     Patience,
     Recalls,
+    Sweeper,
+    SweepRepository,
     ClaimRepository,
     KeyExpiry,
   ],
 })
 export class OrdersWorkerModule {
-  constructor(agents: Agents, consumers: DispatchConsumers) {
+  constructor(agents: Agents, consumers: DispatchConsumers, sweeper: Sweeper) {
     agents.register('dispatch', consumers);
+    agents.register('sweeper', sweeper);
   }
 }

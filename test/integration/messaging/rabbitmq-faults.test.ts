@@ -67,6 +67,21 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
 
   const isUp = (broker: RabbitmqBroker) => async () => (await broker.health()).up;
 
+  it('counts what waits in a queue, and knows when it cannot', async () => {
+    const broker = await started();
+    await broker.consume('acme', 1, () => Promise.resolve());
+    await eventually(isUp(broker));
+    await broker.consume('acme', 0, () => Promise.resolve());
+    expect(await broker.waiting('acme')).toBe(0);
+    await fixture.send(['acme', 'acme']);
+    await eventually(async () => (await broker.waiting('acme')) === 2);
+    await channel.deleteQueue(topology.queueOf('acme'));
+    expect(await broker.waiting('acme')).toBe(0);
+    await wire.close();
+    await eventually(async () => (await broker.waiting('acme')) === undefined);
+    await wire.reopen();
+  });
+
   describe('when its connections are cut', () => {
     it('with a handler at work, survives, delivers the message again and lets no handler run beside another', async () => {
       const broker = await started();

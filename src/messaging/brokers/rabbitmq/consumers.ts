@@ -1,10 +1,13 @@
 import { Logger } from '@nestjs/common';
-import type { ConfirmChannel } from 'amqplib';
+import type { Channel, ConfirmChannel } from 'amqplib';
 import type { MessageHandler } from '../../broker';
 import { describe, type Patience } from '../../delivery';
 import { RabbitConnection } from './connection';
 import { Consumer } from './consumer';
 import type { Topology } from './topology';
+
+/** AMQP 0-9-1: not-found. */
+const QUEUE_NOT_FOUND = 404;
 
 interface VendorQueue {
   vendorId: string;
@@ -83,6 +86,16 @@ export class Consumers {
     } catch {
       // A queue is missing, or the connection.
       return true;
+    }
+  }
+
+  /** Messages in the vendor's queue that no consumer has; undefined where the broker does not answer. */
+  async waiting(vendorId: string): Promise<number | undefined> {
+    const count = (temporary: Channel) => temporary.checkQueue(this.topology.queueOf(vendorId));
+    try {
+      return (await this.connection.onTemporaryChannel(count)).messageCount;
+    } catch (error) {
+      return (error as { code?: number }).code === QUEUE_NOT_FOUND ? 0 : undefined;
     }
   }
 

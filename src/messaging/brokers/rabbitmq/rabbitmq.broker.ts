@@ -60,4 +60,8 @@ export class RabbitmqBroker implements Broker {
     const reason = this.publisher.connection.fault ?? this.consumers.fault;
     return Promise.resolve({ up: reason === undefined, ...(reason && { reason }), consumers: this.consumers.counts() });
   }
+
+  waiting(vendorId: string): Promise<number | undefined> {
+    return this.consumers.waiting(vendorId);
+  }
 }
