@@ -14,7 +14,8 @@ export type OrderEventType =
   | 'cancelUnanswered'
   | 'cancelled'
   | 'attentionNeeded'
-  | 'lateAnswer';
+  | 'lateAnswer'
+  | 'replayed';
 
 /** Something that happened to an order, told in plain words. */
 export interface OrderEvent {
@@ -30,6 +31,15 @@ export class OrderEventsRepository {
   async add(tx: Transaction, orderId: string, type: OrderEventType, detail: string): Promise<void> {
     await rows(tx, 'INSERT INTO order_events (order_id, type, detail) VALUES ($1, $2, $3)', [
       orderId,
+      type,
+      detail.slice(0, DETAIL_LENGTH_MAX),
+    ]);
+  }
+
+  /** The same to several orders. */
+  async addToAll(tx: Transaction, orderIds: string[], type: OrderEventType, detail: string): Promise<void> {
+    await rows(tx, 'INSERT INTO order_events (order_id, type, detail) SELECT unnest($1::varchar[]), $2, $3', [
+      orderIds,
       type,
       detail.slice(0, DETAIL_LENGTH_MAX),
     ]);

@@ -26,17 +26,17 @@ export class OrderRepository {
       `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = $1 FOR NO KEY UPDATE`,
       [orderId],
     ))!;
-    return {
-      orderId,
-      vendorId: found.vendor_id,
-      productId: found.product_id,
-      quantity: found.quantity,
-      status: found.status,
-      failureReason: found.failure_reason,
-      holdState: found.hold_state,
-      needsAttention: found.needs_attention,
-      cancelRequested: found.cancel_requested_at !== null,
-    };
+    return lockedOf(found);
+  }
+
+  /** Those of the orders that exist, locked in the one order. For changes that leave the stock alone. */
+  async lockAll(tx: Transaction, orderIds: string[]): Promise<LockedOrder[]> {
+    const found = await rows<OrderRow>(
+      tx,
+      `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = ANY ($1) ORDER BY order_id FOR NO KEY UPDATE`,
+      [orderIds],
+    );
+    return found.map(lockedOf);
   }
 
   /** pending → completed. */
@@ -85,4 +85,29 @@ export class OrderRepository {
       [orderId, reason],
     );
   }
+
+  /** Pending orders that no longer wait for an operator: what was tried before no longer counts towards any limit. */
+  async tryAnew(tx: Transaction, orderIds: string[]): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE orders SET needs_attention = false, attention_reason = NULL, tried_from = clock_timestamp(),
+              updated_at = now()
+       WHERE order_id = ANY ($1) AND status = 'pending'`,
+      [orderIds],
+    );
+  }
+}
+
+function lockedOf(found: OrderRow): LockedOrder {
+  return {
+    orderId: found.order_id,
+    vendorId: found.vendor_id,
+    productId: found.product_id,
+    quantity: found.quantity,
+    status: found.status,
+    failureReason: found.failure_reason,
+    holdState: found.hold_state,
+    needsAttention: found.needs_attention,
+    cancelRequested: found.cancel_requested_at !== null,
+  };
 }

@@ -13,6 +13,7 @@ import { DispatchConsumers } from './fulfilment/dispatch-consumers';
 import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
 import { Patience } from './fulfilment/patience';
+import { Revival } from './fulfilment/revival';
 import { OrderEventsRepository } from './order-events.repository';
 import { OrderQueries } from './order-queries';
 import { OrderRepository } from './order.repository';
@@ -35,6 +36,7 @@ import { PlacementRepository } from './placement/placement.repository';
     Placement,
     AttemptRepository,
     Cancellation,
+    Revival,
   ],
   exports: [
     OrderRepository,
@@ -43,6 +45,7 @@ import { PlacementRepository } from './placement/placement.repository';
     AttemptRepository,
     Placement,
     Cancellation,
+    Revival,
     OrderQueries,
   ],
 })

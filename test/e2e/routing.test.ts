@@ -22,6 +22,12 @@ const paths: [path: string, methods: string[]][] = [
   [`/v1/vendors/acme/syncs/${ID}/reject`, ['POST']],
   ['/v1/api-keys', ['GET', 'POST']],
   [`/v1/api-keys/${ID}`, ['DELETE']],
+  ['/v1/queues', ['GET']],
+  ['/v1/dead-letters', ['GET']],
+  [`/v1/dead-letters/${ID}`, ['GET']],
+  // The other one is of a dead letter with this id, which no dead letter has.
+  ['/v1/dead-letters/replay', ['GET', 'POST']],
+  [`/v1/dead-letters/${ID}/replay`, ['POST']],
   ['/health/live', ['GET']],
   ['/health/ready', ['GET']],
   ['/docs', ['GET']],
