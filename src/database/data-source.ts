@@ -13,6 +13,13 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const LOCK_TIMEOUT_MS = 10_000;
 /** An open transaction of a frozen process must not hold its locks, or an old snapshot, for long. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
+/**
+ * A prepared statement's plan is made for the tables as they are and ends with its connection: one that reads a table
+ * whole because it is small must not outlive its growth by more.
+ */
+const CONNECTION_SECONDS_MAX = 30;
+/** A sync that counts a million rows in parallel takes every core from the orders beside it. */
+const ONE_CORE_EACH = '-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0';
 
 export interface PoolOptions {
   connectionsMax: number;
@@ -46,6 +53,8 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
     poolErrorHandler: () => undefined,
     extra: {
       keepAlive: true,
+      options: ONE_CORE_EACH,
+      maxLifetimeSeconds: CONNECTION_SECONDS_MAX,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,

@@ -1,5 +1,5 @@
 import type { ClientBase, QueryResultRow } from 'pg';
-import type { DataSource, EntityManager } from 'typeorm';
+import type { EntityManager, QueryRunner } from 'typeorm';
 
 /** An open transaction, passed by hand to whoever writes in it; never ambient. */
 export type Transaction = EntityManager;
@@ -28,22 +28,17 @@ export async function row<Row>(on: Connection, statement: string, values: unknow
  * Runs a statement that the server plans once a connection and keeps under its name: for the hot path, where planning
  * (partitioned tables above all) would cost more than running. One name, one text.
  */
-export async function prepared<Row>(tx: Transaction, name: string, text: string, values: unknown[]): Promise<Row[]> {
-  const client = (await tx.queryRunner!.connect()) as ClientBase;
-  return (await client.query<QueryResultRow>({ name, text, values })).rows as Row[];
-}
-
-/** `prepared`, as a transaction of its own. */
-export async function preparedAlone<Row>(
-  on: DataSource,
-  name: string,
-  text: string,
-  values: unknown[],
-): Promise<Row[]> {
-  const runner = on.createQueryRunner();
+export async function prepared<Row>(on: Connection, name: string, text: string, values: unknown[]): Promise<Row[]> {
+  if (on.queryRunner) return preparedOn(on.queryRunner, name, text, values);
+  const runner = on.dataSource.createQueryRunner();
   try {
-    return await prepared<Row>(runner.manager, name, text, values);
+    return await preparedOn<Row>(runner, name, text, values);
   } finally {
     await runner.release();
   }
+}
+
+async function preparedOn<Row>(runner: QueryRunner, name: string, text: string, values: unknown[]): Promise<Row[]> {
+  const client = (await runner.connect()) as ClientBase;
+  return (await client.query<QueryResultRow>({ name, text, values })).rows as Row[];
 }

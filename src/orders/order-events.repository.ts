@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Connection, rows, type Transaction } from '../database/sql';
+import { type Connection, prepared, rows, type Transaction } from '../database/sql';
 
 export type OrderEventType =
   | 'placed'
@@ -29,11 +29,8 @@ const DETAIL_LENGTH_MAX = 2000;
 @Injectable()
 export class OrderEventsRepository {
   async add(tx: Transaction, orderId: string, type: OrderEventType, detail: string): Promise<void> {
-    await rows(tx, 'INSERT INTO order_events (order_id, type, detail) VALUES ($1, $2, $3)', [
-      orderId,
-      type,
-      detail.slice(0, DETAIL_LENGTH_MAX),
-    ]);
+    const statement = 'INSERT INTO order_events (order_id, type, detail) VALUES ($1, $2, $3)';
+    await prepared(tx, 'insert-order-event', statement, [orderId, type, detail.slice(0, DETAIL_LENGTH_MAX)]);
   }
 
   /** The same to several orders. */

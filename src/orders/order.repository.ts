@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { row, rows, type Transaction } from '../database/sql';
+import { prepared, rows, type Transaction } from '../database/sql';
 import { ORDER_COLUMNS, type OrderRow } from './order';
 import type { FailureReason, HoldState, OrderStatus } from './order-status';
 
@@ -16,17 +16,24 @@ export interface LockedOrder {
   cancelRequested: boolean;
 }
 
+/**
+ * As text, so that the planner does not see the index of pending orders in it: that is short while it looks, and a plan
+ * that reads it whole for one order stays when ten thousand are pending.
+ */
+export const IS_PENDING = `status::text = 'pending'`;
+
 /** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
 @Injectable()
 export class OrderRepository {
   /** Lock the product before. */
   async lock(tx: Transaction, orderId: string): Promise<LockedOrder> {
-    const found = (await row<OrderRow>(
+    const [found] = await prepared<OrderRow>(
       tx,
+      'lock-order',
       `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = $1 FOR NO KEY UPDATE`,
       [orderId],
-    ))!;
-    return lockedOf(found);
+    );
+    return lockedOrderOf(found!);
   }
 
   /** Those of the orders that exist, locked in the one order. For changes that leave the stock alone. */
@@ -36,7 +43,7 @@ export class OrderRepository {
       `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = ANY ($1) ORDER BY order_id FOR NO KEY UPDATE`,
       [orderIds],
     );
-    return found.map(lockedOf);
+    return found.map(lockedOrderOf);
   }
 
   /** pending → completed. */
@@ -45,23 +52,25 @@ export class OrderRepository {
     orderId: string,
     { vendorOrderId, acceptedAt, holdState }: { vendorOrderId: string; acceptedAt: Date; holdState: HoldState },
   ): Promise<void> {
-    await rows(
+    await prepared(
       tx,
+      'complete-order',
       `UPDATE orders SET status = 'completed', hold_state = $4, vendor_order_id = $2, accepted_at = $3,
               acknowledged_at = clock_timestamp(), needs_attention = false, attention_reason = NULL,
               claimed_until = NULL, updated_at = now()
-       WHERE order_id = $1 AND status = 'pending'`,
+       WHERE order_id = $1 AND ${IS_PENDING}`,
       [orderId, vendorOrderId, acceptedAt, holdState],
     );
   }
 
   /** pending → failed. */
   async fail(tx: Transaction, orderId: string, reason: FailureReason): Promise<void> {
-    await rows(
+    await prepared(
       tx,
+      'fail-order',
       `UPDATE orders SET status = 'failed', failure_reason = $2, hold_state = 'released', needs_attention = false,
               attention_reason = NULL, claimed_until = NULL, updated_at = now()
-       WHERE order_id = $1 AND status = 'pending'`,
+       WHERE order_id = $1 AND ${IS_PENDING}`,
       [orderId, reason],
     );
   }
@@ -71,7 +80,7 @@ export class OrderRepository {
     await rows(
       tx,
       `UPDATE orders SET cancel_requested_at = now(), updated_at = now()
-       WHERE order_id = $1 AND status = 'pending' AND cancel_requested_at IS NULL`,
+       WHERE order_id = $1 AND ${IS_PENDING} AND cancel_requested_at IS NULL`,
       [orderId],
     );
   }
@@ -92,13 +101,13 @@ export class OrderRepository {
       tx,
       `UPDATE orders SET needs_attention = false, attention_reason = NULL, tried_from = clock_timestamp(),
               updated_at = now()
-       WHERE order_id = ANY ($1) AND status = 'pending'`,
+       WHERE order_id = ANY ($1) AND ${IS_PENDING}`,
       [orderIds],
     );
   }
 }
 
-function lockedOf(found: OrderRow): LockedOrder {
+function lockedOrderOf(found: OrderRow): LockedOrder {
   return {
     orderId: found.order_id,
     vendorId: found.vendor_id,

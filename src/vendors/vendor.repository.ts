@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows, type Transaction } from '../database/sql';
 import { STALE_INTERVALS, type StaleStock, type Vendor, type VendorFreshness } from './vendor';
 
-interface VendorRow {
+export interface VendorRow {
   vendor_id: string;
   name: string;
   kind: string;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { row, rows, type Transaction } from '../../database/sql';
+import { prepared, row, type Transaction } from '../../database/sql';
 
 /** What the purchase calls made for an order so far leave to be known. */
 export interface AttemptHistory {
-  /** Attempts that count towards the limit. */
+  /** Attempts that count towards the limit: since the order was placed, or tried anew. */
   counted: number;
   /** Attempts of which something may have reached the vendor. */
   sent: number;
@@ -18,39 +18,28 @@ export type AttemptOutcome = 'accepted' | 'refused' | 'unknown' | 'not_sent';
 /** Something of it may have reached the vendor: it is under way, or was not certainly kept back. */
 const SENT = `outcome IS DISTINCT FROM 'not_sent'`;
 
+/** As columns of a select from an order's attempts and, as `v`, its vendor and what of the order matters to them. */
+export const ATTEMPT_HISTORY = `
+  count(*) FILTER (WHERE counted AND (v.tried_from IS NULL OR started_at >= v.tried_from))::integer AS counted,
+  count(*) FILTER (WHERE ${SENT})::integer AS sent, count(*) FILTER (WHERE closed_at IS NULL)::integer AS open,
+  (max(extract(epoch FROM deadline_at - clock_timestamp()) * 1000 + v.consistency_lag_ms)
+    FILTER (WHERE closed_at IS NULL))::float8 AS provable_in_ms`;
+
+export interface AttemptHistoryRow {
+  counted: number;
+  sent: number;
+  open: number;
+  provable_in_ms: number | null;
+}
+
 const DETAIL_LENGTH_MAX = 1000;
 
 @Injectable()
 export class AttemptRepository {
-  /** Committed before the call is made: a crash leaves it open. */
-  async open(tx: Transaction, orderId: string, token: string, deadlineMs: number): Promise<void> {
-    await rows(
-      tx,
-      `INSERT INTO dispatch_attempts (order_id, token, deadline_at)
-       VALUES ($1, $2, clock_timestamp() + $3::integer * interval '1 ms')`,
-      [orderId, token, deadlineMs],
-    );
-  }
-
   /** Whether anything of the order may have reached the vendor. */
   async anySent(tx: Transaction, orderId: string): Promise<boolean> {
     const statement = `SELECT FROM dispatch_attempts WHERE order_id = $1 AND ${SENT} LIMIT 1`;
     return (await row(tx, statement, [orderId])) !== undefined;
-  }
-
-  async historyOf(tx: Transaction, orderId: string, consistencyLagMs: number): Promise<AttemptHistory> {
-    const found = (await row<{ counted: number; sent: number; open: number; provable_in_ms: number | null }>(
-      tx,
-      `SELECT count(*) FILTER (WHERE counted)::integer AS counted,
-              count(*) FILTER (WHERE ${SENT})::integer AS sent,
-              count(*) FILTER (WHERE closed_at IS NULL)::integer AS open,
-              (max(extract(epoch FROM deadline_at - clock_timestamp()) * 1000)
-                FILTER (WHERE closed_at IS NULL) + $2::integer)::float8 AS provable_in_ms
-       FROM dispatch_attempts WHERE order_id = $1`,
-      [orderId, consistencyLagMs],
-    ))!;
-    const { counted, sent, open } = found;
-    return { counted, sent, open, provableInMs: found.provable_in_ms ?? 0 };
   }
 
   /** Records what a call came to. `unknown` leaves the attempt open. */
@@ -60,8 +49,9 @@ export class AttemptRepository {
     token: string,
     { outcome, detail, counted }: { outcome: AttemptOutcome; detail: string; counted: boolean },
   ): Promise<void> {
-    await rows(
+    await prepared(
       tx,
+      'finish-attempt',
       `UPDATE dispatch_attempts
        SET outcome = $3::varchar, detail = $4, counted = $5, finished_at = clock_timestamp(),
            closed_at = CASE WHEN $3::varchar = 'unknown' THEN closed_at ELSE clock_timestamp() END
@@ -72,10 +62,15 @@ export class AttemptRepository {
 
   /** It is certain now what every attempt of the order did. */
   async closeAll(tx: Transaction, orderId: string): Promise<void> {
-    await rows(
+    await prepared(
       tx,
+      'close-attempts',
       'UPDATE dispatch_attempts SET closed_at = clock_timestamp() WHERE order_id = $1 AND closed_at IS NULL',
       [orderId],
     );
   }
+}
+
+export function historyOf({ counted, sent, open, provable_in_ms }: AttemptHistoryRow): AttemptHistory {
+  return { counted, sent, open, provableInMs: provable_in_ms ?? 0 };
 }

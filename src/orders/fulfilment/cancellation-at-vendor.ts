@@ -52,7 +52,7 @@ export class CancellationAtVendor {
 
   private askLater(inHand: OrderInHand, message: Message, said: string, askedForMs = 0): Promise<void> {
     const { claim, vendor, history } = inHand;
-    if (this.patience.isTooOld(claim)) {
+    if (claim.tooOld) {
       return this.outcome.giveUp(claim, message, `${vendor.name} was asked to cancel it and ${said}.`);
     }
     const waitMs = this.patience.delayMsAfter(message, askedForMs);

@@ -120,17 +120,13 @@ export class Dispatch {
 
   /** The look-up has proved that nothing was bought so far. */
   private async sendAfterAll(inHand: OrderInHand, message: Message): Promise<void> {
-    const again = await this.ordersInHand.sendAgain(inHand);
-    if (!again) {
-      await this.ordersInHand.giveBack(inHand);
-      return this.leaveToOthers(message, inHand.claim.orderId);
-    }
-    return again.sending ? this.purchase(again, message) : this.giveUp(again, message);
+    await this.ordersInHand.giveBackProved(inHand);
+    return this.dispatch(message);
   }
 
   private async lookUpLater(inHand: OrderInHand, message: Message, answer: LookUpAnswer): Promise<void> {
     const { claim, vendor, history } = inHand;
-    if (this.patience.isTooOld(claim)) return this.giveUp(inHand, message);
+    if (claim.tooOld) return this.giveUp(inHand, message);
     const found = 'detail' in answer ? answer.detail : 'does not have it in its books';
     // A look-up at the moment when "not found" begins to prove something is worth more than a later one.
     const waitMs = this.patience.delayMsAfter(message, 'retryAfterMs' in answer ? answer.retryAfterMs : 0);

@@ -12,16 +12,10 @@ export class Patience {
   constructor(private readonly config: Config) {}
 
   /** Why nothing may be sent any more, or undefined. */
-  limitReached(claim: Claim, vendor: Vendor, { counted }: AttemptHistory): string | undefined {
-    const attemptsMax = vendor.deliveryAttemptsMax ?? this.config.deliveryAttemptsMax;
-    if (counted >= attemptsMax) return `${vendor.name} gave no definite answer to ${counted} purchases sent.`;
-    if (!this.isTooOld(claim)) return undefined;
+  limitReached({ usedUp, tooOld }: Claim, vendor: Vendor, { counted }: AttemptHistory): string | undefined {
+    if (usedUp) return `${vendor.name} gave no definite answer to ${counted} purchases sent.`;
+    if (!tooOld) return undefined;
     return `${vendor.name} gave no definite answer within ${seconds(this.config.deliveryAgeMsMax)}.`;
-  }
-
-  /** Looking up and cancelling use no attempt; only an order's age ends them. */
-  isTooOld({ ageMs }: Claim): boolean {
-    return ageMs > this.config.deliveryAgeMsMax;
   }
 
   /** In milliseconds: the backoff, or as long as the vendor asked for. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
-import { prepared, preparedAlone, type Transaction } from '../../database/sql';
+import { prepared, type Transaction } from '../../database/sql';
 import { sellableSql } from '../../stock/sellable';
 import { staleSql } from '../../vendors/vendor.repository';
 import { ORDER_PLACED, orderPlaced } from '../order.messages';
@@ -66,7 +66,8 @@ const REQUESTED_COLUMNS = `order_id, vendor_id, product_id, quantity, client, ch
  * Claims the keys of a batch, locks its products in the one order and, if every key is new and everything that is asked
  * of each product fits, writes it: one statement and so one transaction. Read under the lock, a product's row is its
  * newest version, whoever had it before. A key that was answered while this statement began is not in its sight: then
- * its unique constraint fails the whole.
+ * its unique constraint fails the whole. The keys are looked up one by one (OFFSET 0 keeps the planner from joining them):
+ * a join planned while there are few reads the whole table, and is kept while it grows.
  */
 const PLACE_IF_ALL_FIT = `
   WITH requested AS (SELECT * FROM ${REQUESTED}) WITH ORDINALITY AS r (${REQUESTED_COLUMNS}, place)),
@@ -77,6 +78,9 @@ const PLACE_IF_ALL_FIT = `
     SELECT * FROM unnest((SELECT $13::varchar[]), (SELECT $14::varchar[]), (SELECT $15::varchar[]), (SELECT $16::bytea[]),
                         (SELECT $17::jsonb[]))
       AS a (client, route, key, fingerprint, answer)),
+  known AS (
+    SELECT FROM answered a CROSS JOIN LATERAL (
+      SELECT FROM idempotency_keys k WHERE k.client = a.client AND k.route = a.route AND k.key = a.key OFFSET 0) k),
   wanted AS (SELECT vendor_id, product_id, sum(quantity) AS quantity FROM requested GROUP BY vendor_id, product_id),
   locked AS (
     SELECT p.vendor_id, p.product_id, p.price, w.quantity, ${sellableSql(staleSql('$19::integer'))} AS sellable_quantity
@@ -89,7 +93,7 @@ const PLACE_IF_ALL_FIT = `
              + r.quantity)::integer AS available_quantity
     FROM requested r JOIN locked l USING (vendor_id, product_id)
     WHERE NOT EXISTS (SELECT FROM claimed WHERE NOT free)
-      AND NOT EXISTS (SELECT FROM answered JOIN idempotency_keys USING (client, route, key))
+      AND NOT EXISTS (SELECT FROM known)
       AND (SELECT count(*) FROM wanted) = (SELECT count(*) FROM locked l WHERE l.quantity <= l.sellable_quantity)),
   ${WRITES},
   remembered AS (
@@ -129,7 +133,7 @@ export class PlacementRepository {
     { currency, idempotencyTtlHours, stockSyncIntervalMs }: PlacementRules,
   ): Promise<Map<string, Grant> | undefined> {
     try {
-      const granted = await preparedAlone<GrantedRow>(this.dataSource, 'place-if-all-fit', PLACE_IF_ALL_FIT, [
+      const granted = await prepared<GrantedRow>(this.dataSource.manager, 'place-if-all-fit', PLACE_IF_ALL_FIT, [
         ...requestedValues(requested),
         currency,
         ORDER_PLACED,

@@ -145,10 +145,11 @@ export const ignoringTheWishToCancel: Plant = ({ app }) => {
   const claims = app.context.get(ClaimRepository);
   const take = claims.take.bind(claims);
   jest.spyOn(claims, 'take').mockImplementation(async (...asked) => {
-    const claim = await take(...asked);
-    return claim && { ...claim, cancelRequested: false };
+    const taking = await take(...asked);
+    if (!taking.taken) return taking;
+    const { claim, history } = taking;
+    return { ...taking, claim: { ...claim, cancelRequested: false }, sending: history.open === 0 };
   });
-  jest.spyOn(claims, 'extendToSend').mockResolvedValue(true);
 };
 
 export const keepingSlots: Plant = ({ app }) => {
