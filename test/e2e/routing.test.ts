@@ -103,8 +103,6 @@ describe('a path that does not exist', () => {
     ['POST', `/v1/checkouts/${ID}/cancel`],
     ['POST', '/v1/vendors/acme/pause'],
     ['GET', `/v1/vendors/acme/syncs/${ID}`],
-    ['GET', '/v1/queues'],
-    ['GET', '/v1/dead-letters'],
     ['POST', '/v1/reconciliation/runs'],
     ['GET', '/v1/consistency'],
     ['GET', '/metrics'],
