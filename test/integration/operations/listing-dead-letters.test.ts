@@ -1,4 +1,5 @@
 import { type DeadLetterFilter, DeadLetterQueries } from '../../../src/operations/dead-letters/dead-letter-queries';
+import { DeadLetterRepository } from '../../../src/messaging/dead-letters/dead-letter.repository';
 import { createApp, type TestApp } from '../../support/app';
 
 const LETTERS = 200_000;
@@ -16,7 +17,7 @@ describe('listing two hundred thousand dead letters', () => {
     await app.dataSource.query(
       `INSERT INTO dead_letters (dead_letter_id, vendor_id, order_id, cause, payload, status, decided_at, created_at)
        SELECT '00000000-0000-7000-8000-' || lpad(n::text, 12, '0'), CASE WHEN n % 1000 = 7 THEN 'small' ELSE 'big' END,
-              NULL, 'why', '{}', status, CASE WHEN status <> 'open' THEN now() END,
+              gen_random_uuid(), 'why', '{}', status, CASE WHEN status <> 'open' THEN now() END,
               timestamptz '2030-01-01' + (n / 10) * interval '1.000001 second'
        FROM (SELECT n, CASE WHEN n % 2000 = 7 THEN 'open' WHEN n % 2 = 0 THEN 'replayed' ELSE 'dismissed' END AS status
              FROM generate_series(0, $1 - 1) n) l`,
@@ -53,6 +54,24 @@ describe('listing two hundred thousand dead letters', () => {
   it.each(filters)('by %s reads an index and no more than a page of it', async (_, filter, index) => {
     const plan = await planOf(filter);
     expect([...nodesOf(plan)].map((node) => node['Index Name']).join()).toContain(index);
+    expect([...nodesOf(plan)].map((node) => node['Node Type'])).not.toContain('Seq Scan');
+    expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(BUFFERS_MAX);
+  });
+
+  it.each([
+    ['all', {}, undefined],
+    ['a small vendor', { vendorId: 'small' }, undefined],
+    ['a big vendor that has none', { vendorId: 'big' }, undefined],
+    ['all, from a place', {}, { createdAt: after[0], deadLetterId: after[1] }],
+    ['those before a time', { before: '2030-01-01T01:00:00Z' }, undefined],
+  ])('of which %s are open reads no more than a batch of them', async (_, which, place) => {
+    const query = jest.spyOn(app.dataSource.manager, 'query');
+    const letters = app.context.get(DeadLetterRepository);
+    await letters.openAfter(app.dataSource.manager, which, place, 100);
+    const [statement, values] = query.mock.calls[0] as unknown as [string, unknown[]];
+    query.mockRestore();
+    const [explained] = await app.dataSource.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${statement}`, values);
+    const plan: Plan = explained['QUERY PLAN'][0].Plan;
     expect([...nodesOf(plan)].map((node) => node['Node Type'])).not.toContain('Seq Scan');
     expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(BUFFERS_MAX);
   });
