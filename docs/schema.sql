@@ -123,6 +123,7 @@ CREATE TABLE orders (
   updated_at timestamp with time zone NOT NULL DEFAULT now(),
   checkout_id character varying(36) COLLATE "C",
   cancel_requested_at timestamp with time zone,
+  recall_requested_at timestamp with time zone,
   tried_from timestamp with time zone,
   CONSTRAINT orders_pkey PRIMARY KEY (order_id),
   CONSTRAINT orders_vendor_id_product_id_fkey FOREIGN KEY (vendor_id, product_id) REFERENCES products(vendor_id, product_id),
@@ -134,6 +135,7 @@ CREATE TABLE orders (
   CONSTRAINT orders_check5 CHECK (needs_attention = (attention_reason IS NOT NULL)),
   CONSTRAINT orders_failure_reason_check CHECK (failure_reason::text = ANY (ARRAY['OUT_OF_STOCK'::character varying, 'UNKNOWN_SKU'::character varying, 'REFUSED'::character varying, 'CANCELLED'::character varying, 'RESOLVED_BY_OPERATOR'::character varying]::text[])),
   CONSTRAINT orders_quantity_check CHECK (quantity >= 1 AND quantity <= 1000000),
+  CONSTRAINT orders_recall_check CHECK (recall_requested_at IS NULL OR status = 'failed'::order_status),
   CONSTRAINT orders_unit_price_check CHECK (unit_price >= 0::numeric)
 ) WITH (fillfactor=85);
 CREATE INDEX orders_by_checkout ON orders USING btree (checkout_id, order_id) WHERE checkout_id IS NOT NULL;
@@ -144,12 +146,14 @@ CREATE INDEX orders_failed ON orders USING btree (created_at DESC, order_id DESC
 CREATE INDEX orders_needing_attention ON orders USING btree (created_at DESC, order_id DESC) WHERE needs_attention;
 CREATE INDEX orders_open_holds ON orders USING btree (vendor_id, product_id) WHERE hold_state = ANY (ARRAY['held'::hold_state, 'acknowledged'::hold_state]);
 CREATE INDEX orders_pending ON orders USING btree (created_at DESC, order_id DESC) WHERE status = 'pending'::order_status;
+CREATE INDEX orders_recalled ON orders USING btree (vendor_id, order_id) WHERE recall_requested_at IS NOT NULL;
 COMMENT ON COLUMN orders.hold_state IS 'held: the vendor does not know of it; acknowledged: it accepted at accepted_at; settled: an applied listing contains it; released';
 COMMENT ON COLUMN orders.available_quantity IS 'what could be sold of the product when this order was granted';
 COMMENT ON COLUMN orders.accepted_at IS 'vendor''s clock';
 COMMENT ON COLUMN orders.acknowledged_at IS 'our clock: when the vendor''s acceptance was recorded';
 COMMENT ON COLUMN orders.claim_token IS 'fencing token of the dispatch claim';
 COMMENT ON COLUMN orders.cancel_requested_at IS 'never taken back: a pending order that has it is cancelled at its vendor, and not sent';
+COMMENT ON COLUMN orders.recall_requested_at IS 'the vendor accepted it after it had failed here, and is being asked to cancel it';
 COMMENT ON COLUMN orders.tried_from IS 'attempts and age that count towards the limits begin here; null: with the order';
 
 CREATE TABLE outbox (

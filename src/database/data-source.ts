@@ -5,6 +5,7 @@ import { Cancellation1764200000000 } from './migrations/1764200000000-cancellati
 import { StockRules1764300000000 } from './migrations/1764300000000-stock-rules';
 import { StockSync1764400000000 } from './migrations/1764400000000-stock-sync';
 import { ProductSearch1764500000000 } from './migrations/1764500000000-product-search';
+import { Recall1764550000000 } from './migrations/1764550000000-recall';
 import { DeadLetters1764700000000 } from './migrations/1764700000000-dead-letters';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
@@ -34,6 +35,7 @@ export const migrations = [
   StockRules1764300000000,
   StockSync1764400000000,
   ProductSearch1764500000000,
+  Recall1764550000000,
   DeadLetters1764700000000,
 ];
 

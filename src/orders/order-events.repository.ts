@@ -15,6 +15,7 @@ export type OrderEventType =
   | 'cancelled'
   | 'attentionNeeded'
   | 'lateAnswer'
+  | 'recalled'
   | 'replayed';
 
 /** Something that happened to an order, told in plain words. */

@@ -4,6 +4,7 @@ import { MessagingModule, MessagingWorkerModule } from '../messaging/messaging.m
 import { StockModule } from '../stock/stock.module';
 import { VendorsModule } from '../vendors/vendors.module';
 import { CheckoutsController } from './checkouts.controller';
+import { AcceptanceRepository } from './fulfilment/acceptance.repository';
 import { AttemptRepository } from './fulfilment/attempt.repository';
 import { Cancellation } from './fulfilment/cancellation';
 import { CancellationAtVendor } from './fulfilment/cancellation-at-vendor';
@@ -13,6 +14,7 @@ import { DispatchConsumers } from './fulfilment/dispatch-consumers';
 import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
 import { Patience } from './fulfilment/patience';
+import { Recalls } from './fulfilment/recalls';
 import { Revival } from './fulfilment/revival';
 import { OrderEventsRepository } from './order-events.repository';
 import { OrderQueries } from './order-queries';
@@ -63,7 +65,9 @@ export class OrdersApiModule {}
     OrdersInHand,
     CancellationAtVendor,
     Outcome,
+    AcceptanceRepository,
     Patience,
+    Recalls,
     ClaimRepository,
     KeyExpiry,
   ],

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Transaction } from '../../database/sql';
+import type { Connection, Transaction } from '../../database/sql';
 import {
   DeadLetterRepository,
   type Decider,
@@ -8,9 +8,8 @@ import {
 import { ReplayPaceRepository } from '../../messaging/dead-letters/replay-pace.repository';
 import { Outbox } from '../../messaging/outbox';
 import { Revival } from '../../orders/fulfilment/revival';
-import { OrderQueries } from '../../orders/order-queries';
-import type { LockedOrder } from '../../orders/order.repository';
-import { type Fate, fateOf, type Standing } from './fate';
+import type { OrderStanding } from '../../orders/order.repository';
+import { type Fate, fateOf } from './fate';
 
 /** What becomes of each letter. */
 export type Fates = ReadonlyMap<OpenDeadLetter, Fate>;
@@ -23,15 +22,14 @@ export type Fates = ReadonlyMap<OpenDeadLetter, Fate>;
 export class Decision {
   constructor(
     private readonly letters: DeadLetterRepository,
-    private readonly orders: OrderQueries,
     private readonly revival: Revival,
     private readonly pace: ReplayPaceRepository,
     private readonly outbox: Outbox,
   ) {}
 
   /** What `take` would do, without doing it. */
-  async foretell(letters: OpenDeadLetter[]): Promise<Fates> {
-    return fatesOf(letters, await this.orders.findMany(orderIdsOf(letters)));
+  async foretell(on: Connection, letters: OpenDeadLetter[]): Promise<Fates> {
+    return fatesOf(letters, await this.revival.look(on, orderIdsOf(letters)));
   }
 
   /** Answers the fates of those that were still open. `paced`: their messages are spread over time. */
@@ -56,13 +54,13 @@ export function lettersOf(fates: Fates, kind: Fate['kind']): OpenDeadLetter[] {
   return [...fates].filter(([, fate]) => fate.kind === kind).map(([letter]) => letter);
 }
 
-function fatesOf(letters: OpenDeadLetter[], orders: Standing[]): Fates {
+function fatesOf(letters: OpenDeadLetter[], orders: OrderStanding[]): Fates {
   const byId = new Map(orders.map((order) => [order.orderId, order]));
   return new Map(letters.map((letter) => [letter, fateOf(letter, byId.get(letter.orderId ?? ''))]));
 }
 
 /** The letters' orders, each once, in the letters' order. */
-function namedBy(letters: OpenDeadLetter[], orders: LockedOrder[]): LockedOrder[] {
+function namedBy(letters: OpenDeadLetter[], orders: OrderStanding[]): OrderStanding[] {
   const byId = new Map(orders.map((order) => [order.orderId, order]));
   return orderIdsOf(letters).map((orderId) => byId.get(orderId)!);
 }

@@ -51,12 +51,13 @@ export class Replay {
    * messages are spread over time, each vendor's by itself. A dry run writes nothing, and tells the same numbers.
    */
   async many(which: OpenLetters, dryRun: boolean, by: Decider): Promise<Replayed> {
-    const matched = await this.letters.countOpen(this.dataSource.manager, which);
+    const { manager } = this.dataSource;
+    const matched = await this.letters.countOpen(manager, which);
     let replayed = 0;
     let last: LetterPlace | undefined;
     for (let walked = 0; walked < LETTERS_MAX; walked += BATCH_LETTERS) {
-      const batch = await this.letters.openAfter(this.dataSource.manager, which, last, BATCH_LETTERS);
-      replayed += resent(dryRun ? await this.decision.foretell(batch) : await this.replayBatch(batch, by));
+      const batch = await this.letters.openAfter(manager, which, last, BATCH_LETTERS);
+      replayed += resent(dryRun ? await this.decision.foretell(manager, batch) : await this.replayBatch(batch, by));
       last = batch.at(-1);
       if (batch.length < BATCH_LETTERS) break;
     }

@@ -13,6 +13,14 @@ export interface AttemptHistory {
   provableInMs: number;
 }
 
+/** What a purchase call came to. */
+export interface EndedCall {
+  outcome: AttemptOutcome;
+  detail: string;
+  /** Whether it counts towards the limit. */
+  counted: boolean;
+}
+
 export type AttemptOutcome = 'accepted' | 'refused' | 'unknown' | 'not_sent';
 
 /** Something of it may have reached the vendor: it is under way, or was not certainly kept back. */
@@ -47,7 +55,7 @@ export class AttemptRepository {
     tx: Transaction,
     orderId: string,
     token: string,
-    { outcome, detail, counted }: { outcome: AttemptOutcome; detail: string; counted: boolean },
+    { outcome, detail, counted }: EndedCall,
   ): Promise<void> {
     await prepared(
       tx,

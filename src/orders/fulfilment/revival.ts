@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { Transaction } from '../../database/sql';
+import type { Connection, Transaction } from '../../database/sql';
 import type { OutgoingMessage } from '../../messaging/message';
 import { Outbox } from '../../messaging/outbox';
 import { OrderEventsRepository } from '../order-events.repository';
 import { orderPlaced } from '../order.messages';
-import { type LockedOrder, OrderRepository } from '../order.repository';
+import { OrderRepository, type OrderStanding } from '../order.repository';
 
 /**
  * Puts orders that were given up back on their way. Nothing is decided here: whoever dispatches them next looks up what
@@ -18,16 +18,21 @@ export class Revival {
     private readonly outbox: Outbox,
   ) {}
 
-  /** Those of the ids that are orders. Nobody changes them until the transaction ends. */
-  lock(tx: Transaction, orderIds: string[]): Promise<LockedOrder[]> {
+  /** Those of the ids that are orders. */
+  look(on: Connection, orderIds: string[]): Promise<OrderStanding[]> {
+    return this.orders.standing(on, orderIds);
+  }
+
+  /** The same, and nobody changes them until the transaction ends. */
+  lock(tx: Transaction, orderIds: string[]): Promise<OrderStanding[]> {
     return this.orders.lockAll(tx, orderIds);
   }
 
   /**
-   * Gives pending orders, locked before, fresh patience. Answers the messages they need, for the caller to enqueue in
+   * Gives undecided orders, locked before, fresh patience. Answers the messages they need, for the caller to enqueue in
    * the same transaction: one an order, and none for an order that has its next one waiting.
    */
-  async revive(tx: Transaction, orders: LockedOrder[], client: string): Promise<OutgoingMessage[]> {
+  async revive(tx: Transaction, orders: OrderStanding[], client: string): Promise<OutgoingMessage[]> {
     if (orders.length === 0) return [];
     const orderIds = orders.map(({ orderId }) => orderId);
     await this.orders.tryAnew(tx, orderIds);
@@ -42,4 +47,9 @@ export class Revival {
       .filter(({ orderId }) => !waiting.has(orderId))
       .map(({ orderId, vendorId }) => orderPlaced(orderId, vendorId));
   }
+}
+
+/** Something of it is still to be done at its vendor: to place it, or to cancel what was accepted too late. */
+export function isUndecided({ status, recalled }: OrderStanding): boolean {
+  return status === 'pending' || recalled;
 }

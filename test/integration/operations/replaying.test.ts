@@ -220,7 +220,23 @@ describe('replaying', () => {
       expect(await app.takeMessages()).toEqual([]);
     });
 
-    it('about an acceptance that came too late is refused: sending does not mend it', async () => {
+    it('of an order that was accepted too late, and whose cancellation nobody confirmed, asks its vendor again', async () => {
+      const orderId = await loseTrackOf();
+      await query(
+        `UPDATE orders SET status = 'failed', failure_reason = 'REFUSED', hold_state = 'released',
+           recall_requested_at = now() WHERE order_id = $1`,
+        [orderId],
+      );
+      expect(await replay().many({}, true, BY)).toMatchObject({ matched: 1, replayed: 1 });
+      expect(await replay().one(await onlyLetter(), BY)).toMatchObject({ replayed: 1 });
+      await step();
+      expect(vendor.cancels).toEqual([orderId]);
+      expect(vendor.purchases).toHaveLength(1);
+      expect(await orderOf(orderId)).toMatchObject({ status: 'failed', needsAttention: false });
+      expect((await storyOf(orderId)).slice(-2)).toEqual(['replayed', 'recalled']);
+    });
+
+    it('about an acceptance that its vendor will not take back is refused: sending does not mend it', async () => {
       const orderId = await place();
       await app.takeMessages();
       await query(
