@@ -15,6 +15,7 @@ import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
 import { Patience } from './fulfilment/patience';
 import { Recalls } from './fulfilment/recalls';
+import { Revival } from './fulfilment/revival';
 import { SweepRepository } from './fulfilment/sweep.repository';
 import { Sweeper } from './fulfilment/sweeper';
 import { OrderEventsRepository } from './order-events.repository';
@@ -39,6 +40,7 @@ import { PlacementRepository } from './placement/placement.repository';
     Placement,
     AttemptRepository,
     Cancellation,
+    Revival,
   ],
   exports: [
     OrderRepository,
@@ -47,6 +49,7 @@ import { PlacementRepository } from './placement/placement.repository';
     AttemptRepository,
     Placement,
     Cancellation,
+    Revival,
     OrderQueries,
   ],
 })
