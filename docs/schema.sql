@@ -82,6 +82,13 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys USING btree (expires_at);
 
+CREATE TABLE leases (
+  name character varying(64) COLLATE "C" NOT NULL,
+  leased_until timestamp with time zone NOT NULL,
+  CONSTRAINT leases_pkey PRIMARY KEY (name)
+);
+COMMENT ON TABLE leases IS 'chores that one process does for all, each at most once within its lease';
+
 CREATE TABLE migrations (
   id integer NOT NULL DEFAULT nextval('migrations_id_seq'::regclass),
   "timestamp" bigint NOT NULL,
