@@ -7,6 +7,8 @@ import { StockRules1764300000000 } from './migrations/1764300000000-stock-rules'
 import { StockSync1764400000000 } from './migrations/1764400000000-stock-sync';
 import { ProductSearch1764500000000 } from './migrations/1764500000000-product-search';
 import { Recall1764550000000 } from './migrations/1764550000000-recall';
+import { DeadLetters1764700000000 } from './migrations/1764700000000-dead-letters';
+import { Leases1764800000000 } from './migrations/1764800000000-leases';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -36,6 +38,8 @@ export const migrations = [
   StockSync1764400000000,
   ProductSearch1764500000000,
   Recall1764550000000,
+  DeadLetters1764700000000,
+  Leases1764800000000,
 ];
 
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {

@@ -15,7 +15,8 @@ export type OrderEventType =
   | 'cancelled'
   | 'attentionNeeded'
   | 'lateAnswer'
-  | 'recalled';
+  | 'recalled'
+  | 'replayed';
 
 /** Something that happened to an order, told in plain words. */
 export interface OrderEvent {
@@ -31,6 +32,15 @@ export class OrderEventsRepository {
   async add(tx: Transaction, orderId: string, type: OrderEventType, detail: string): Promise<void> {
     const statement = 'INSERT INTO order_events (order_id, type, detail) VALUES ($1, $2, $3)';
     await prepared(tx, 'insert-order-event', statement, [orderId, type, detail.slice(0, DETAIL_LENGTH_MAX)]);
+  }
+
+  /** The same to several orders. */
+  async addToAll(tx: Transaction, orderIds: string[], type: OrderEventType, detail: string): Promise<void> {
+    await rows(tx, 'INSERT INTO order_events (order_id, type, detail) SELECT unnest($1::varchar[]), $2, $3', [
+      orderIds,
+      type,
+      detail.slice(0, DETAIL_LENGTH_MAX),
+    ]);
   }
 
   /** Oldest first. */

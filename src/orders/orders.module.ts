@@ -15,6 +15,9 @@ import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
 import { Patience } from './fulfilment/patience';
 import { Recalls } from './fulfilment/recalls';
+import { Revival } from './fulfilment/revival';
+import { SweepRepository } from './fulfilment/sweep.repository';
+import { Sweeper } from './fulfilment/sweeper';
 import { OrderEventsRepository } from './order-events.repository';
 import { OrderQueries } from './order-queries';
 import { OrderRepository } from './order.repository';
@@ -37,6 +40,7 @@ import { PlacementRepository } from './placement/placement.repository';
     Placement,
     AttemptRepository,
     Cancellation,
+    Revival,
   ],
   exports: [
     OrderRepository,
@@ -45,6 +49,7 @@ import { PlacementRepository } from './placement/placement.repository';
     AttemptRepository,
     Placement,
     Cancellation,
+    Revival,
     OrderQueries,
   ],
 })
@@ -65,12 +70,15 @@ export class OrdersApiModule {}
     AcceptanceRepository,
     Patience,
     Recalls,
+    Sweeper,
+    SweepRepository,
     ClaimRepository,
     KeyExpiry,
   ],
 })
 export class OrdersWorkerModule {
-  constructor(agents: Agents, consumers: DispatchConsumers) {
+  constructor(agents: Agents, consumers: DispatchConsumers, sweeper: Sweeper) {
     agents.register('dispatch', consumers);
+    agents.register('sweeper', sweeper);
   }
 }

@@ -14,6 +14,7 @@ const TABLES = [
   'vendor_slots',
   'products',
   'stock_sync_runs',
+  'dead_letters',
 ];
 
 /** An installation that is asked for nothing good, and says at the end what that did to it. */

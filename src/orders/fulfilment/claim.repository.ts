@@ -14,7 +14,7 @@ export interface Claim {
   quantity: number;
   /** It has failed here, and its vendor accepted it afterwards: the vendor is asked to cancel it. */
   recalling: boolean;
-  /** It is older than an order may become that is still tried, by the database's clock. */
+  /** It was placed, or tried anew, longer ago than an order is tried, by the database's clock. */
   tooOld: boolean;
   /** So many purchases were sent as its vendor allows. */
   usedUp: boolean;
@@ -75,7 +75,7 @@ const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())
  */
 const TAKE = `
   WITH seen AS MATERIALIZED (
-    SELECT ${VENDOR_COLUMNS}, claim_token AS token_seen, ${DISPATCHABLE} AND ${UNCLAIMED} AS dispatchable,
+    SELECT ${VENDOR_COLUMNS}, tried_from, claim_token AS token_seen, ${DISPATCHABLE} AND ${UNCLAIMED} AS dispatchable,
            EXISTS (SELECT FROM vendor_slots s WHERE s.vendor_id = v.vendor_id AND ${SLOT_IS_FREE}) AS slot_is_free
     FROM orders o JOIN vendors v USING (vendor_id) WHERE order_id = $1),
   history AS MATERIALIZED (
@@ -87,7 +87,7 @@ const TAKE = `
     WHERE order_id = $1 AND ${DISPATCHABLE} AND ${UNCLAIMED} AND claim_token = seen.token_seen AND seen.slot_is_free
     RETURNING product_id, quantity, claim_token AS token, cancel_requested_at IS NOT NULL AS cancel_requested,
               recall_requested_at IS NOT NULL AS recalling,
-              created_at < clock_timestamp() - $4::float8 * interval '1 ms' AS too_old,
+              COALESCE(o.tried_from, created_at) < clock_timestamp() - $4::float8 * interval '1 ms' AS too_old,
               history.counted >= COALESCE(seen.delivery_attempts_max, $3::integer) AS used_up),
   slot AS (
     UPDATE vendor_slots SET token = (SELECT token FROM claimed),

@@ -15,6 +15,7 @@ import type { EndedCall } from './attempt.repository';
 import type { Claim } from './claim.repository';
 import { OrdersInHand } from './orders-in-hand';
 import { Recalls } from './recalls';
+import { recorded } from './recorded';
 
 /**
  * Records what came of a dispatch, each in one transaction: stock, order, attempt, slot, event, next message. A definite
@@ -37,7 +38,8 @@ export class Outcome {
 
   /** The vendor has it in its books. Where its cancellation was asked for meanwhile, that comes next. */
   async accepted(claim: Claim, message: Message, answer: Accepted): Promise<void> {
-    if (await this.acceptances.complete(this.dataSource.manager, claim, answer, acceptanceOf(answer))) return;
+    if (await recorded(() => this.acceptances.complete(this.dataSource.manager, claim, answer, acceptanceOf(answer))))
+      return;
     await this.conclude(claim, resultOf(answer), async (tx, order) => {
       if (order.status === 'failed') return this.recalls.request(tx, order, message, acceptanceOf(answer));
       if (order.status === 'completed') return;
@@ -111,7 +113,7 @@ export class Outcome {
     change: (tx: Transaction, order: LockedOrder) => Promise<void>,
   ): Promise<void> {
     const { orderId, vendorId, productId } = claim;
-    await this.dataSource.transaction(async (tx) => {
+    await this.record(async (tx) => {
       await this.stock.lock(tx, vendorId, productId);
       await change(tx, await this.orders.lock(tx, orderId));
       await this.ordersInHand.conclude(tx, claim, call);
@@ -143,10 +145,14 @@ export class Outcome {
     call: EndedCall | undefined,
     change: (tx: Transaction) => Promise<void>,
   ): Promise<void> {
-    await this.dataSource.transaction(async (tx) => {
+    await this.record(async (tx) => {
       if (await this.ordersInHand.release(tx, claim)) await change(tx);
       await this.ordersInHand.letGo(tx, claim, call);
     });
+  }
+
+  private record(change: (tx: Transaction) => Promise<void>): Promise<void> {
+    return recorded(() => this.dataSource.transaction(change));
   }
 }
 

@@ -1,4 +1,5 @@
 import { Placement } from '../../../src/orders/placement/placement';
+import { AcceptanceRepository } from '../../../src/orders/fulfilment/acceptance.repository';
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
 import { OrderQueries } from '../../../src/orders/order-queries';
 import { UnreadableMessage } from '../../../src/messaging/broker';
@@ -189,6 +190,17 @@ describe('dispatching an order', () => {
     answer({ status: 201, body: { vendorOrderId: 'V-5', acceptedAt: at(-30) } });
     await slow;
     expect(await orderOf(orderId)).toMatchObject({ status: 'completed', vendorOrderId: 'V-5' });
+  });
+
+  it('writes an answer down once more where the database failed', async () => {
+    vendor.accepts(at(-30));
+    const orderId = await place();
+    const lost = Object.assign(new Error('terminating connection'), { code: '57P01' });
+    const record = jest.spyOn(app.context.get(AcceptanceRepository), 'complete').mockRejectedValueOnce(lost);
+    await step();
+    record.mockRestore();
+    expect(await orderOf(orderId)).toMatchObject({ status: 'completed' });
+    expect(vendor.lookUps).toEqual([]);
   });
 
   /** The vendor's acceptance arrives after its books had said that it refused. */
