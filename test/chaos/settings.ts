@@ -12,7 +12,7 @@ export const SETTINGS = {
 };
 
 export const VENDOR = {
-  syncIntervalMs: 1000,
+  syncIntervalMs: 500,
   maxConcurrentOrders: 8,
   /** Longer than a vendor's acceptance comes late, less the call's own deadline. */
   consistencyLagMs: 1500,

@@ -18,7 +18,9 @@ export const FAULTS: Fault[] = [
 
 /** The short form leaves out what differs from another only in the layer it is seen at, or takes long by its nature. */
 const NOT_IN_SHORT = new Set([
+  'kill-worker-calling',
   'kill-worker-answering',
+  'kill-worker-concluded',
   'kill-api-placing',
   'freeze-answering',
   'broker-stopped',
@@ -26,6 +28,8 @@ const NOT_IN_SHORT = new Set([
   'network-slow',
   'vendor-errors',
   'vendor-500',
+  'vendor-redirects',
+  'vendor-refuses',
 ]);
 
 export const SHORT_FAULTS = FAULTS.filter(({ name }) => !NOT_IN_SHORT.has(name));
