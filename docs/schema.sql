@@ -43,6 +43,7 @@ CREATE INDEX dead_letters_by_created ON dead_letters USING btree (created_at DES
 CREATE INDEX dead_letters_by_status ON dead_letters USING btree (status, created_at DESC, dead_letter_id DESC);
 CREATE INDEX dead_letters_by_vendor ON dead_letters USING btree (vendor_id, created_at DESC, dead_letter_id DESC);
 CREATE INDEX dead_letters_by_vendor_and_status ON dead_letters USING btree (vendor_id, status, created_at DESC, dead_letter_id DESC);
+CREATE INDEX dead_letters_open_of_order ON dead_letters USING btree (order_id) WHERE status::text = 'open'::text;
 COMMENT ON COLUMN dead_letters.source_key IS 'digest of a message at the broker: delivered again, it is not stored again';
 COMMENT ON COLUMN dead_letters.decided_by IS 'client of the API key that replayed it, or found its order decided';
 COMMENT ON COLUMN dead_letters.decided_with IS 'the API key';

@@ -11,7 +11,10 @@ export class DeadLetters1764700000000 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     await runner.query('DROP TABLE replay_pace');
     await runner.query('ALTER TABLE orders DROP COLUMN tried_from');
-    await runner.query('DROP INDEX dead_letters_by_status, dead_letters_by_vendor, dead_letters_by_vendor_and_status');
+    await runner.query(
+      `DROP INDEX dead_letters_by_status, dead_letters_by_vendor, dead_letters_by_vendor_and_status,
+         dead_letters_open_of_order`,
+    );
     await runner.query(
       `ALTER TABLE dead_letters DROP COLUMN source_key, DROP COLUMN decided_at, DROP COLUMN decided_by,
          DROP COLUMN decided_with`,
@@ -30,6 +33,7 @@ const statements = [
   'CREATE INDEX dead_letters_by_vendor ON dead_letters (vendor_id, created_at DESC, dead_letter_id DESC)',
   `CREATE INDEX dead_letters_by_vendor_and_status
      ON dead_letters (vendor_id, status, created_at DESC, dead_letter_id DESC)`,
+  `CREATE INDEX dead_letters_open_of_order ON dead_letters (order_id) WHERE status = 'open'`,
   'ALTER TABLE orders ADD COLUMN tried_from timestamptz',
   `CREATE TABLE replay_pace (
     vendor_id varchar(32) COLLATE "C" PRIMARY KEY,

@@ -13,9 +13,10 @@ export interface Stranded {
  * are read, whatever the number of others.
  */
 const STRANDED = `
-  (SELECT order_id, vendor_id, created_at, claimed_until, needs_attention FROM orders WHERE status = 'pending'
+  (SELECT order_id, vendor_id, created_at, tried_from, claimed_until, needs_attention FROM orders
+   WHERE status = 'pending'
    UNION ALL
-   SELECT order_id, vendor_id, created_at, claimed_until, needs_attention FROM orders
+   SELECT order_id, vendor_id, created_at, tried_from, claimed_until, needs_attention FROM orders
    WHERE recall_requested_at IS NOT NULL) o
   WHERE NOT o.needs_attention AND o.created_at < now() - $1::integer * interval '1 ms'
     AND (o.claimed_until IS NULL OR o.claimed_until < now() - $1::integer * interval '1 ms')
@@ -24,7 +25,9 @@ const STRANDED = `
 /** Orders that one statement flags; the others by the next sweep. */
 const FLAGGED_MAX = 1000;
 
-const GIVEN_UP = `EXISTS (SELECT FROM dead_letters d WHERE d.order_id = o.order_id AND d.status = 'open')`;
+/** A letter of before a replay says nothing of the message that the replay sent. */
+const GIVEN_UP = `EXISTS (SELECT FROM dead_letters d WHERE d.order_id = o.order_id AND d.status = 'open'
+                            AND (o.tried_from IS NULL OR d.created_at >= o.tried_from))`;
 
 @Injectable()
 export class SweepRepository {
@@ -77,6 +80,7 @@ export class SweepRepository {
        WHERE order_id IN (
          SELECT order_id FROM orders
          WHERE status = 'pending' AND NOT needs_attention AND created_at < now() - $1::float8 * interval '1 ms'
+           AND (tried_from IS NULL OR tried_from < now() - $1::float8 * interval '1 ms')
            AND (claimed_until IS NULL OR claimed_until < now())
          ORDER BY order_id LIMIT ${FLAGGED_MAX} FOR NO KEY UPDATE SKIP LOCKED)
        RETURNING order_id, vendor_id`,

@@ -1,5 +1,8 @@
 import { Broker } from '../../../src/messaging/broker';
+import { DeadLetterRepository } from '../../../src/messaging/dead-letters/dead-letter.repository';
+import { Outbox } from '../../../src/messaging/outbox';
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
+import { Revival } from '../../../src/orders/fulfilment/revival';
 import { SweepRepository } from '../../../src/orders/fulfilment/sweep.repository';
 import { Sweeper } from '../../../src/orders/fulfilment/sweeper';
 import { OrderQueries } from '../../../src/orders/order-queries';
@@ -126,6 +129,45 @@ describe('the sweeper', () => {
     const [product] = await app.dataSource.query('SELECT reserved_quantity FROM products');
     expect(product.reserved_quantity).toBe(1);
   });
+
+  it('counts the age of what was replayed from the replay', async () => {
+    const orderId = await place();
+    await app.dataSource.query(`UPDATE orders SET created_at = created_at - interval '2 days'`);
+    await sweep();
+    await replay(orderId);
+    await sweep();
+    expect(await orderOf(orderId)).toMatchObject({ needsAttention: false });
+    await app.dataSource.query(`UPDATE orders SET tried_from = tried_from - interval '2 days'`);
+    await sweep();
+    expect(await orderOf(orderId)).toMatchObject({ needsAttention: true });
+  });
+
+  it('takes no dead letter of before a replay for the loss of the message after it', async () => {
+    const [orderId] = await placeAndLose();
+    for (const deadLetterId of ['d', 'e'])
+      await app.dataSource.query(
+        `INSERT INTO dead_letters (dead_letter_id, vendor_id, order_id, cause, payload)
+         VALUES ('${deadLetterId}', 'acme', '${orderId}', 'It failed.', '{}')`,
+      );
+    await sweep();
+    await replay(orderId!, 'd');
+    await app.takeMessages();
+    await sweep();
+    expect(await orderOf(orderId!)).toMatchObject({ needsAttention: false });
+    expect(await subjects()).toEqual([orderId]);
+  });
+
+  /** As replaying one of its letters does. */
+  async function replay(orderId: string, deadLetterId?: string): Promise<void> {
+    const revival = app.context.get(Revival);
+    await app.dataSource.transaction(async (tx) => {
+      const messages = await revival.revive(tx, await revival.lock(tx, [orderId]), 'desk');
+      await app.context.get(Outbox).enqueue(tx, messages);
+      await app.context
+        .get(DeadLetterRepository)
+        .decide(tx, [deadLetterId ?? ''], 'replayed', { client: 'desk', apiKeyId: 'k' });
+    });
+  }
 
   it('reads open orders only, however many there are of others', async () => {
     await app.dataSource.query(
