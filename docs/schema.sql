@@ -30,10 +30,23 @@ CREATE TABLE dead_letters (
   cause character varying(1000) NOT NULL,
   payload jsonb NOT NULL,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
+  source_key character varying(64) COLLATE "C",
+  decided_at timestamp with time zone,
+  decided_by character varying(200),
+  decided_with character varying(36) COLLATE "C",
   CONSTRAINT dead_letters_pkey PRIMARY KEY (dead_letter_id),
+  CONSTRAINT dead_letters_source_key_key UNIQUE (source_key),
+  CONSTRAINT dead_letters_check CHECK ((status::text = 'open'::text) = (decided_at IS NULL)),
   CONSTRAINT dead_letters_status_check CHECK (status::text = ANY (ARRAY['open'::character varying, 'replayed'::character varying, 'dismissed'::character varying]::text[]))
 );
 CREATE INDEX dead_letters_by_created ON dead_letters USING btree (created_at DESC, dead_letter_id DESC);
+CREATE INDEX dead_letters_by_status ON dead_letters USING btree (status, created_at DESC, dead_letter_id DESC);
+CREATE INDEX dead_letters_by_vendor ON dead_letters USING btree (vendor_id, created_at DESC, dead_letter_id DESC);
+CREATE INDEX dead_letters_by_vendor_and_status ON dead_letters USING btree (vendor_id, status, created_at DESC, dead_letter_id DESC);
+CREATE INDEX dead_letters_open_of_order ON dead_letters USING btree (order_id) WHERE status::text = 'open'::text;
+COMMENT ON COLUMN dead_letters.source_key IS 'digest of a message at the broker: delivered again, it is not stored again';
+COMMENT ON COLUMN dead_letters.decided_by IS 'client of the API key that replayed it, or found its order decided';
+COMMENT ON COLUMN dead_letters.decided_with IS 'the API key';
 
 CREATE TABLE dispatch_attempts (
   attempt_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -69,6 +82,13 @@ CREATE TABLE idempotency_keys (
   CONSTRAINT idempotency_keys_pkey PRIMARY KEY (client, route, key)
 );
 CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys USING btree (expires_at);
+
+CREATE TABLE leases (
+  name character varying(64) COLLATE "C" NOT NULL,
+  leased_until timestamp with time zone NOT NULL,
+  CONSTRAINT leases_pkey PRIMARY KEY (name)
+);
+COMMENT ON TABLE leases IS 'chores that one process does for all, each at most once within its lease';
 
 CREATE TABLE migrations (
   id integer NOT NULL DEFAULT nextval('migrations_id_seq'::regclass),
@@ -111,6 +131,8 @@ CREATE TABLE orders (
   updated_at timestamp with time zone NOT NULL DEFAULT now(),
   checkout_id character varying(36) COLLATE "C",
   cancel_requested_at timestamp with time zone,
+  recall_requested_at timestamp with time zone,
+  tried_from timestamp with time zone,
   CONSTRAINT orders_pkey PRIMARY KEY (order_id),
   CONSTRAINT orders_vendor_id_product_id_fkey FOREIGN KEY (vendor_id, product_id) REFERENCES products(vendor_id, product_id),
   CONSTRAINT orders_check CHECK (total_price = (unit_price * quantity::numeric)),
@@ -121,6 +143,7 @@ CREATE TABLE orders (
   CONSTRAINT orders_check5 CHECK (needs_attention = (attention_reason IS NOT NULL)),
   CONSTRAINT orders_failure_reason_check CHECK (failure_reason::text = ANY (ARRAY['OUT_OF_STOCK'::character varying, 'UNKNOWN_SKU'::character varying, 'REFUSED'::character varying, 'CANCELLED'::character varying, 'RESOLVED_BY_OPERATOR'::character varying]::text[])),
   CONSTRAINT orders_quantity_check CHECK (quantity >= 1 AND quantity <= 1000000),
+  CONSTRAINT orders_recall_check CHECK (recall_requested_at IS NULL OR status = 'failed'::order_status),
   CONSTRAINT orders_unit_price_check CHECK (unit_price >= 0::numeric)
 ) WITH (fillfactor=85);
 CREATE INDEX orders_by_checkout ON orders USING btree (checkout_id, order_id) WHERE checkout_id IS NOT NULL;
@@ -131,12 +154,15 @@ CREATE INDEX orders_failed ON orders USING btree (created_at DESC, order_id DESC
 CREATE INDEX orders_needing_attention ON orders USING btree (created_at DESC, order_id DESC) WHERE needs_attention;
 CREATE INDEX orders_open_holds ON orders USING btree (vendor_id, product_id) WHERE hold_state = ANY (ARRAY['held'::hold_state, 'acknowledged'::hold_state]);
 CREATE INDEX orders_pending ON orders USING btree (created_at DESC, order_id DESC) WHERE status = 'pending'::order_status;
+CREATE INDEX orders_recalled ON orders USING btree (vendor_id, order_id) WHERE recall_requested_at IS NOT NULL;
 COMMENT ON COLUMN orders.hold_state IS 'held: the vendor does not know of it; acknowledged: it accepted at accepted_at; settled: an applied listing contains it; released';
 COMMENT ON COLUMN orders.available_quantity IS 'what could be sold of the product when this order was granted';
 COMMENT ON COLUMN orders.accepted_at IS 'vendor''s clock';
 COMMENT ON COLUMN orders.acknowledged_at IS 'our clock: when the vendor''s acceptance was recorded';
 COMMENT ON COLUMN orders.claim_token IS 'fencing token of the dispatch claim';
 COMMENT ON COLUMN orders.cancel_requested_at IS 'never taken back: a pending order that has it is cancelled at its vendor, and not sent';
+COMMENT ON COLUMN orders.recall_requested_at IS 'the vendor accepted it after it had failed here, and is being asked to cancel it';
+COMMENT ON COLUMN orders.tried_from IS 'attempts and age that count towards the limits begin here; null: with the order';
 
 CREATE TABLE outbox (
   outbox_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -187,6 +213,13 @@ COMMENT ON COLUMN products.reserved_quantity IS 'sum of the open holds (held, ac
 COMMENT ON COLUMN products.as_of IS 'vendor''s clock of the listing that last wrote the row; -infinity where it gave no time';
 COMMENT ON COLUMN products.observed_at IS 'our clock: start of the poll that last wrote the row';
 -- 16 partitions, products_00 to products_15: FOR VALUES WITH (modulus 16, remainder 0) to FOR VALUES WITH (modulus 16, remainder 15) WITH (fillfactor=80)
+
+CREATE TABLE replay_pace (
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  until timestamp with time zone NOT NULL,
+  CONSTRAINT replay_pace_pkey PRIMARY KEY (vendor_id)
+);
+COMMENT ON TABLE replay_pace IS 'by when the messages that replays have scheduled for a vendor are all due; the next ones follow';
 
 CREATE UNLOGGED TABLE stock_staging (
   sync_run_id character varying(36) COLLATE "C" NOT NULL,

@@ -1,5 +1,6 @@
-import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { ApiBearerAuth } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems';
 
 export const SCOPES = ['orders:read', 'orders:write', 'catalog:read', 'ops'] as const;
@@ -26,3 +27,9 @@ export interface Caller {
   client: string;
   scopes: readonly Scope[];
 }
+
+/** The caller, for a controller's parameter. */
+export const SentBy = createParamDecorator(
+  (_: unknown, execution: ExecutionContext) =>
+    execution.switchToHttp().getRequest<FastifyRequest & { caller: Caller }>().caller,
+);

@@ -1,3 +1,4 @@
+import type { ClientBase } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { InitialSchema1764000000000 } from './migrations/1764000000000-initial-schema';
 import { Checkouts1764100000000 } from './migrations/1764100000000-checkouts';
@@ -5,7 +6,10 @@ import { Cancellation1764200000000 } from './migrations/1764200000000-cancellati
 import { StockRules1764300000000 } from './migrations/1764300000000-stock-rules';
 import { StockSync1764400000000 } from './migrations/1764400000000-stock-sync';
 import { ProductSearch1764500000000 } from './migrations/1764500000000-product-search';
+import { Recall1764550000000 } from './migrations/1764550000000-recall';
 import { Breakers1764600000000 } from './migrations/1764600000000-breakers';
+import { DeadLetters1764700000000 } from './migrations/1764700000000-dead-letters';
+import { Leases1764800000000 } from './migrations/1764800000000-leases';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -18,6 +22,8 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
  * whole because it is small must not outlive its growth by more.
  */
 const CONNECTION_SECONDS_MAX = 30;
+/** A sync that counts a million rows in parallel takes every core from the orders beside it. */
+const ONE_CORE_EACH = '-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0';
 
 export interface PoolOptions {
   connectionsMax: number;
@@ -32,7 +38,10 @@ export const migrations = [
   StockRules1764300000000,
   StockSync1764400000000,
   ProductSearch1764500000000,
+  Recall1764550000000,
   Breakers1764600000000,
+  DeadLetters1764700000000,
+  Leases1764800000000,
 ];
 
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {
@@ -51,6 +60,8 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
     poolErrorHandler: () => undefined,
     extra: {
       keepAlive: true,
+      onConnect: survivesItsEnd,
+      options: ONE_CORE_EACH,
       maxLifetimeSeconds: CONNECTION_SECONDS_MAX,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
@@ -62,5 +73,14 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
 /** For migrations and commands: one connection, and as long as a statement needs. */
 export function singleConnection(url: string): DataSource {
   const options = dataSourceOptions(url, { connectionsMax: 2, waitMs: 10_000 });
-  return new DataSource({ ...options, extra: { keepAlive: true } });
+  return new DataSource({ ...options, extra: { keepAlive: true, onConnect: survivesItsEnd } });
+}
+
+/**
+ * Between a connection's first sign of life and the moment somebody listens to it lies a turn of the event loop, and a
+ * server that goes away just then says so in the same packet: unheard, that would end the process. Who uses the
+ * connection hears of it all the same, from the statement that fails.
+ */
+function survivesItsEnd(client: ClientBase): void {
+  client.on('error', () => undefined);
 }

@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Config } from '../config/config';
 import { dataSourceOptions } from './data-source';
 import { DatabaseConnector } from './database-connector';
+import { LeaseRepository } from './lease.repository';
 
 /** The primary database. `DatabaseConnector` opens it, so that a process starts while the database is away. */
 @Global()
@@ -16,7 +17,7 @@ import { DatabaseConnector } from './database-connector';
       }),
     }),
   ],
-  providers: [DatabaseConnector],
-  exports: [DatabaseConnector],
+  providers: [DatabaseConnector, LeaseRepository],
+  exports: [DatabaseConnector, LeaseRepository],
 })
 export class DatabaseModule {}

@@ -30,4 +30,9 @@ export abstract class Broker {
   /** Takes no new message, waits for the handlers at work for at most `deadlineMs`, then lets go of everything. */
   abstract stop(deadlineMs: number): Promise<void>;
   abstract health(): Promise<BrokerHealth>;
+  /**
+   * The vendor's messages that are no longer in the outbox and in nobody's hand: 0 where its queue does not exist, undefined
+   * where the broker cannot be asked.
+   */
+  abstract waiting(vendorId: string): Promise<number | undefined>;
 }

@@ -41,12 +41,13 @@ export async function deliver(message: Message, handler: MessageHandler, patienc
   for (let tries = 1; ; tries += 1) {
     const error = await tryOnce(message, handler);
     if (error === undefined) return { kind: 'done' };
-    if (error instanceof UnreadableMessage) return { kind: 'dead', cause: describe(error) };
+    if (error instanceof UnreadableMessage) return { kind: 'dead', cause: causeOfUnreadable(error) };
     if (!patience.isTransient(error)) lastingFailures += 1;
     logger.warn(
       `${message.type} ${message.messageId} for ${message.vendorId}: try ${tries} failed: ${describe(error)}`,
     );
-    if (lastingFailures >= LASTING_FAILURES_MAX) return { kind: 'dead', cause: describe(error) };
+    if (lastingFailures >= LASTING_FAILURES_MAX)
+      return { kind: 'dead', cause: `Handling it failed ${lastingFailures} times: ${describe(error)}` };
     if (!(await waitedFor((patience.retryDelayMs ?? retryDelayMs)(tries), patience.signal)))
       return { kind: 'interrupted' };
   }
@@ -69,6 +70,10 @@ export async function waitedFor(delayMs: number, signal: AbortSignal): Promise<b
 
 export function retryDelayMs(tries: number): number {
   return Math.min(RETRY_DELAY_MS_MIN * 2 ** (tries - 1), RETRY_DELAY_MS_MAX);
+}
+
+export function causeOfUnreadable({ message }: UnreadableMessage): string {
+  return `The message cannot be read: ${message}.`;
 }
 
 export function describe(error: unknown): string {

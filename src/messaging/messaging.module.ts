@@ -6,13 +6,14 @@ import { Broker } from './broker';
 import { EmbeddedBroker } from './brokers/embedded/embedded.broker';
 import { RabbitmqBroker } from './brokers/rabbitmq/rabbitmq.broker';
 import { DeadLetterRepository } from './dead-letters/dead-letter.repository';
+import { ReplayPaceRepository } from './dead-letters/replay-pace.repository';
 import { Outbox } from './outbox';
 import { OutboxRepository } from './outbox.repository';
 
 /** Sending and scheduling messages: what every process may do, with or without a broker. */
 @Module({
-  providers: [Outbox, OutboxRepository, DeadLetterRepository],
-  exports: [Outbox, OutboxRepository, DeadLetterRepository],
+  providers: [Outbox, OutboxRepository, DeadLetterRepository, ReplayPaceRepository],
+  exports: [Outbox, OutboxRepository, DeadLetterRepository, ReplayPaceRepository],
 })
 export class MessagingModule {}
 
@@ -32,7 +33,7 @@ export class MessagingModule {}
       ): Broker =>
         url === undefined
           ? new EmbeddedBroker({ dataSource, outbox, repository, deadLetters, isTransient })
-          : new RabbitmqBroker({ dataSource, outbox, repository, url, prefix, isTransient }),
+          : new RabbitmqBroker({ dataSource, outbox, repository, deadLetters, url, prefix, isTransient }),
     },
   ],
   exports: [Broker],

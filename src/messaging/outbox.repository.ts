@@ -63,6 +63,17 @@ export class OutboxRepository {
     return hastened.length;
   }
 
+  /** Those of the subjects with a row that nobody has in hand, or will until the transaction ends; waits for none. */
+  async waiting(tx: Transaction, subjects: string[]): Promise<string[]> {
+    const found = await rows<{ subject: string }>(
+      tx,
+      `SELECT subject FROM outbox WHERE subject = ANY ($1) AND (leased_until IS NULL OR leased_until <= now())
+          FOR NO KEY UPDATE SKIP LOCKED`,
+      [subjects],
+    );
+    return found.map(({ subject }) => subject);
+  }
+
   /** Leases due rows of the vendors that have room, oldest first, never more of a vendor than it has places. */
   claimForRoom(on: Connection, leasedBy: string, leaseMs: number, room: Room[]): Promise<LeasedMessage[]> {
     return rows<LeasedMessage>(

@@ -33,6 +33,11 @@ export class Outbox {
     return this.repository.hasten(tx, subject);
   }
 
+  /** Those of the subjects whose next message waits in nobody's hand, due or not. */
+  waiting(tx: Transaction, subjects: string[]): Promise<string[]> {
+    return this.repository.waiting(tx, subjects);
+  }
+
   /**
    * Called after the commit: a transport in this process looks at once. Other processes find the row by polling, at
    * most 250 ms later; forgetting this call costs the same and nothing else.

@@ -15,7 +15,9 @@ export type OrderEventType =
   | 'cancelUnanswered'
   | 'cancelled'
   | 'attentionNeeded'
-  | 'lateAnswer';
+  | 'lateAnswer'
+  | 'recalled'
+  | 'replayed';
 
 /** Something that happened to an order, told in plain words. */
 export interface OrderEvent {
@@ -42,6 +44,15 @@ export class OrderEventsRepository {
        WHERE $2 IS DISTINCT FROM (SELECT type FROM order_events WHERE order_id = $1 ORDER BY event_id DESC LIMIT 1)`,
       [orderId, type, detail.slice(0, DETAIL_LENGTH_MAX)],
     );
+  }
+
+  /** The same to several orders. */
+  async addToAll(tx: Transaction, orderIds: string[], type: OrderEventType, detail: string): Promise<void> {
+    await rows(tx, 'INSERT INTO order_events (order_id, type, detail) SELECT unnest($1::varchar[]), $2, $3', [
+      orderIds,
+      type,
+      detail.slice(0, DETAIL_LENGTH_MAX),
+    ]);
   }
 
   /** Oldest first. */

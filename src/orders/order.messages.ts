@@ -20,3 +20,11 @@ export function readOrderPlaced({ type, payload }: Message): OrderPlaced {
   if (typeof orderId !== 'string') throw new UnreadableMessage('payload.orderId: expected an order id');
   return { orderId };
 }
+
+/** The same once more, due after the delay. */
+export function nextOf(
+  { type, vendorId, subject, payload, traceparent, attempt }: Message,
+  delayMs: number,
+): OutgoingMessage {
+  return { type, vendorId, subject, payload, traceparent, attempt: attempt + 1, delayMs };
+}

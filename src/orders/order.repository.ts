@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { prepared, rows, type Transaction } from '../database/sql';
+import { type Connection, prepared, rows, type Transaction } from '../database/sql';
 import { ORDER_COLUMNS, type OrderRow } from './order';
 import type { FailureReason, HoldState, OrderStatus } from './order-status';
 
@@ -16,11 +16,24 @@ export interface LockedOrder {
   cancelRequested: boolean;
 }
 
+/** What of an order matters to whoever would have it tried again. */
+export interface OrderStanding {
+  orderId: string;
+  vendorId: string;
+  status: OrderStatus;
+  needsAttention: boolean;
+  /** It has failed, and its vendor is asked to cancel what it accepted afterwards. */
+  recalled: boolean;
+}
+
 /**
  * As text, so that the planner does not see the index of pending orders in it: that is short while it looks, and a plan
  * that reads it whole for one order stays when ten thousand are pending.
  */
 export const IS_PENDING = `status::text = 'pending'`;
+
+const STANDING = `SELECT order_id AS "orderId", vendor_id AS "vendorId", status, needs_attention AS "needsAttention",
+  recall_requested_at IS NOT NULL AS recalled FROM orders WHERE order_id = ANY ($1)`;
 
 /** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
 @Injectable()
@@ -34,6 +47,16 @@ export class OrderRepository {
       [orderId],
     );
     return lockedOrderOf(found!);
+  }
+
+  /** Those of the ids that are orders. */
+  standing(on: Connection, orderIds: string[]): Promise<OrderStanding[]> {
+    return rows(on, STANDING, [orderIds]);
+  }
+
+  /** The same, locked in the one order. For changes that leave the stock alone. */
+  lockAll(tx: Transaction, orderIds: string[]): Promise<OrderStanding[]> {
+    return rows(tx, `${STANDING} ORDER BY order_id FOR NO KEY UPDATE`, [orderIds]);
   }
 
   /** pending → completed. */
@@ -75,6 +98,28 @@ export class OrderRepository {
     );
   }
 
+  /** The vendor is asked to cancel an order that has failed. Answers false where it is asked already. */
+  async requestRecall(tx: Transaction, orderId: string): Promise<boolean> {
+    const requested = await rows(
+      tx,
+      `UPDATE orders SET recall_requested_at = now(), claimed_until = NULL, updated_at = now()
+       WHERE order_id = $1 AND status = 'failed' AND recall_requested_at IS NULL RETURNING order_id`,
+      [orderId],
+    );
+    return requested.length > 0;
+  }
+
+  /** Answers whether it was recalled. */
+  async endRecall(tx: Transaction, orderId: string): Promise<boolean> {
+    const ended = await rows(
+      tx,
+      `UPDATE orders SET recall_requested_at = NULL, claimed_until = NULL, updated_at = now()
+       WHERE order_id = $1 AND recall_requested_at IS NOT NULL RETURNING order_id`,
+      [orderId],
+    );
+    return ended.length > 0;
+  }
+
   /** The order waits for an operator from now on, and nobody dispatches it. */
   async needAttention(tx: Transaction, orderId: string, reason: string): Promise<void> {
     await rows(
@@ -82,6 +127,17 @@ export class OrderRepository {
       `UPDATE orders SET needs_attention = true, attention_reason = $2, claimed_until = NULL, updated_at = now()
        WHERE order_id = $1`,
       [orderId, reason],
+    );
+  }
+
+  /** Undecided orders no longer wait for an operator: what was tried before no longer counts towards any limit. */
+  async tryAnew(tx: Transaction, orderIds: string[]): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE orders SET needs_attention = false, attention_reason = NULL, tried_from = clock_timestamp(),
+              updated_at = now()
+       WHERE order_id = ANY ($1) AND (${IS_PENDING} OR recall_requested_at IS NOT NULL)`,
+      [orderIds],
     );
   }
 }

@@ -4,6 +4,7 @@ import { MessagingModule, MessagingWorkerModule } from '../messaging/messaging.m
 import { StockModule } from '../stock/stock.module';
 import { VendorsModule } from '../vendors/vendors.module';
 import { CheckoutsController } from './checkouts.controller';
+import { AcceptanceRepository } from './fulfilment/acceptance.repository';
 import { AttemptRepository } from './fulfilment/attempt.repository';
 import { Cancellation } from './fulfilment/cancellation';
 import { CancellationAtVendor } from './fulfilment/cancellation-at-vendor';
@@ -13,6 +14,10 @@ import { DispatchConsumers } from './fulfilment/dispatch-consumers';
 import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
 import { Patience } from './fulfilment/patience';
+import { Recalls } from './fulfilment/recalls';
+import { Revival } from './fulfilment/revival';
+import { SweepRepository } from './fulfilment/sweep.repository';
+import { Sweeper } from './fulfilment/sweeper';
 import { OrderEventsRepository } from './order-events.repository';
 import { OrderQueries } from './order-queries';
 import { OrderRepository } from './order.repository';
@@ -35,6 +40,7 @@ import { PlacementRepository } from './placement/placement.repository';
     Placement,
     AttemptRepository,
     Cancellation,
+    Revival,
   ],
   exports: [
     OrderRepository,
@@ -43,6 +49,7 @@ import { PlacementRepository } from './placement/placement.repository';
     AttemptRepository,
     Placement,
     Cancellation,
+    Revival,
     OrderQueries,
   ],
 })
@@ -60,13 +67,18 @@ export class OrdersApiModule {}
     OrdersInHand,
     CancellationAtVendor,
     Outcome,
+    AcceptanceRepository,
     Patience,
+    Recalls,
+    Sweeper,
+    SweepRepository,
     ClaimRepository,
     KeyExpiry,
   ],
 })
 export class OrdersWorkerModule {
-  constructor(agents: Agents, consumers: DispatchConsumers) {
+  constructor(agents: Agents, consumers: DispatchConsumers, sweeper: Sweeper) {
     agents.register('dispatch', consumers);
+    agents.register('sweeper', sweeper);
   }
 }

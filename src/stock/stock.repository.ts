@@ -26,7 +26,17 @@ const STALE = staleSql('$3::integer');
  * The product $1, $2 `p`. As sub-selects, so that the planner does not see the values: where it sees the one partition they
  * are in, it holds its plan for any values for the dearer one and plans anew at each call, at twenty times what running costs.
  */
-const THE_PRODUCT = 'p.vendor_id = (SELECT $1::varchar) AND p.product_id = (SELECT $2::varchar)';
+export const THE_PRODUCT = 'p.vendor_id = (SELECT $1::varchar) AND p.product_id = (SELECT $2::varchar)';
+
+/**
+ * Whether what we know of a locked product `p` of the vendor `v` contains an order the vendor accepted at its own clock,
+ * strictly. The product's row is written only when it differs, so the time of the last complete listing speaks for it too;
+ * a delta speaks for the rows it wrote, and for no other. Nothing is known to be contained where the listing had no time,
+ * and none since an operator accepted a jump of the vendor's clock until a listing was asked for afterwards.
+ */
+export const CONTAINS_ACCEPTANCE = (acceptedAt: string): string =>
+  `(GREATEST(p.as_of, v.full_as_of) > ${acceptedAt}::timestamptz + v.clock_margin_ms * interval '1 ms'
+    AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at))`;
 
 /**
  * The one counter orders share with each other: `reserved_quantity`. Whoever changes it holds the product's lock, and
@@ -84,18 +94,12 @@ export class StockRepository {
     );
   }
 
-  /**
-   * Whether what we know of a locked product contains an order the vendor accepted at its own clock, strictly. The
-   * product's row is written only when it differs, so the time of the last complete listing speaks for it too; a delta
-   * speaks for the rows it wrote, and for no other. Nothing is known to be contained where the listing had no time, and
-   * none since an operator accepted a jump of the vendor's clock until a listing was asked for afterwards.
-   */
+  /** See `CONTAINS_ACCEPTANCE`. */
   async containsAcceptance(tx: Transaction, vendorId: string, productId: string, acceptedAt: Date): Promise<boolean> {
     const [found] = await prepared<{ contained: boolean }>(
       tx,
       'contains-acceptance',
-      `SELECT GREATEST(p.as_of, v.full_as_of) > $3::timestamptz + v.clock_margin_ms * interval '1 ms'
-          AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at) AS contained
+      `SELECT ${CONTAINS_ACCEPTANCE('$3')} AS contained
        FROM products p JOIN vendors v USING (vendor_id) WHERE ${THE_PRODUCT}`,
       [vendorId, productId, acceptedAt],
     );

@@ -25,12 +25,13 @@ export interface AppSettings {
   errorFile: string;
   /** A folder for its CPU profile. */
   profileTo: string | undefined;
+  env: Record<string, string>;
 }
 
 /** Starts it and waits until it is ready. Its log is written, but to nowhere: a pipe would have to be read by the bench. */
 export async function startApp(
   mode: keyof typeof PORT_KEY,
-  { databaseUrl, adminApiKey, errorFile, profileTo }: AppSettings,
+  { databaseUrl, adminApiKey, errorFile, profileTo, env }: AppSettings,
 ): Promise<AppProcess> {
   const port = await freePort();
   const profiling = profileTo === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileTo}`];
@@ -45,6 +46,7 @@ export async function startApp(
       LOG_LEVEL: 'info',
       // As under `npm start`: it ends with its parent, even when that is killed.
       npm_lifecycle_event: 'start',
+      ...env,
     },
     stdio: ['ignore', 'ignore', errors],
   });

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type Flags, HELP, parseFlags, UsageError } from './flags';
 import { caveats, describeMachine } from './machine';
+import { benchDispatch } from './dispatch/dispatch';
 import { benchPlacement } from './placement/placement';
 import { benchReads } from './reads/reads';
 import { print, type Report, RESULTS, save } from './report';
@@ -29,6 +30,8 @@ function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promi
   switch (flags.section) {
     case 'placement':
       return benchPlacement(testbed, stopSteps, flags);
+    case 'dispatch':
+      return benchDispatch(testbed, stopSteps, flags);
     case 'reads':
       return benchReads(testbed, flags);
     case 'stock':

@@ -13,7 +13,7 @@ export interface Flags {
   profile: boolean;
 }
 
-export const SECTIONS = ['placement', 'reads', 'stock', 'soak'] as const;
+export const SECTIONS = ['placement', 'dispatch', 'reads', 'stock', 'soak'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export class UsageError extends Error {}
@@ -27,6 +27,7 @@ export const HELP = `Usage: npm run bench -- [section] [flags]
 
 Sections
   placement      how many orders can be placed, and how long one takes (default)
+  dispatch       how many orders reach their vendors over RabbitMQ, and how soon
   reads          how many single products can be read, from memory and not
   stock          how fast a vendor's stock is synced, and what orders notice of it
   soak           memory of the API under full load

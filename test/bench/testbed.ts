@@ -29,7 +29,7 @@ export interface Testbed {
   /** The operator's, with every scope. */
   adminApiKey: string;
   /** None runs until a section asks for one. */
-  startWorker(): Promise<AppProcess>;
+  startWorker(env?: Record<string, string>): Promise<AppProcess>;
   generator: Helper<Load, LoadOutcome>;
   cpuSeconds(): CpuSeconds | undefined;
 }
@@ -52,8 +52,8 @@ export async function startTestbed(stopSteps: StopSteps, profileTo: string | und
 
   const adminApiKey = randomBytes(32).toString('hex');
   const settings = { databaseUrl: server.url, adminApiKey, errorFile: join(dataDir, 'app.err'), profileTo };
-  const startAnother = async (mode: 'api' | 'worker'): Promise<AppProcess> => {
-    const app = await startApp(mode, settings);
+  const startAnother = async (mode: 'api' | 'worker', env: Record<string, string> = {}): Promise<AppProcess> => {
+    const app = await startApp(mode, { ...settings, env });
     stopSteps.push(() => app.stop());
     return app;
   };
@@ -70,7 +70,7 @@ export async function startTestbed(stopSteps: StopSteps, profileTo: string | und
     apis,
     apiKey: await createApiKey(apis[0].url, adminApiKey),
     adminApiKey,
-    startWorker: () => startAnother('worker'),
+    startWorker: (env) => startAnother('worker', env),
     generator,
     cpuSeconds: () =>
       cpuSecondsOf(

@@ -27,6 +27,11 @@ const routes: [method: string, path: string, scope: string, body?: unknown][] = 
   ['POST', '/v1/api-keys', 'ops', { name: 'mine', scopes: ['ops'] }],
   ['GET', '/v1/api-keys', 'ops'],
   ['DELETE', '/v1/api-keys/:everything', 'ops'],
+  ['GET', '/v1/queues', 'ops'],
+  ['GET', '/v1/dead-letters', 'ops'],
+  ['GET', `/v1/dead-letters/${ID}`, 'ops'],
+  ['POST', '/v1/dead-letters/replay', 'ops', {}],
+  ['POST', `/v1/dead-letters/${ID}/replay`, 'ops'],
 ];
 
 let target: Target;
@@ -47,6 +52,10 @@ beforeAll(async () => {
     );
   await target.client.call('DELETE', `/v1/api-keys/${keys['revoked']!.apiKeyId}`);
   await target.database.dataSource.query(`UPDATE api_keys SET expires_at = now() WHERE name = 'expired'`);
+  const order = (await target.client.post('/v1/orders', { productId: 'acme:A-1', quantity: 1 })).body.orderId;
+  await target.database.dataSource.query(
+    `INSERT INTO dead_letters (dead_letter_id, vendor_id, order_id, cause, payload) VALUES ('${ID}', 'acme', '${order}', 'why', '{}')`,
+  );
   before = await target.contents();
 });
 

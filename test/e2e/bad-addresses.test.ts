@@ -2,7 +2,14 @@ import type { ApiClient } from '../support/client';
 import { expectProblem, startTarget, type Target } from '../support/refusals';
 
 const ID = '01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d';
-const LISTS = ['/v1/orders', '/v1/products', '/v1/vendors', '/v1/vendors/acme/syncs', '/v1/api-keys'];
+const LISTS = [
+  '/v1/orders',
+  '/v1/products',
+  '/v1/vendors',
+  '/v1/vendors/acme/syncs',
+  '/v1/api-keys',
+  '/v1/dead-letters',
+];
 
 /** Every route with a parameter in its path, and how it answers one that names nothing. */
 const note = { note: 'It is so.' };
@@ -22,6 +29,8 @@ const parameters: [method: string, path: string, missing: string, body?: unknown
   ['POST', '/v1/vendors/acme/syncs/:id/accept', '404 SYNC_RUN_NOT_FOUND', note],
   ['POST', '/v1/vendors/acme/syncs/:id/reject', '404 SYNC_RUN_NOT_FOUND', note],
   ['DELETE', '/v1/api-keys/:id', '404 API_KEY_NOT_FOUND'],
+  ['GET', '/v1/dead-letters/:id', '404 DEAD_LETTER_NOT_FOUND'],
+  ['POST', '/v1/dead-letters/:id/replay', '404 DEAD_LETTER_NOT_FOUND'],
 ];
 
 let target: Target;
@@ -47,6 +56,10 @@ beforeAll(async () => {
     `INSERT INTO stock_sync_runs (sync_run_id, vendor_id, trigger, kind, status, finished_at)
      VALUES ('${ID}', 'second', 'schedule', 'full', 'failed', now()),
             ('00000000-0000-7000-8000-000000000000', 'acme', 'schedule', 'full', 'failed', now())`,
+  );
+  await target.database.dataSource.query(
+    `INSERT INTO dead_letters (dead_letter_id, cause, payload)
+     SELECT '00000000-0000-7000-8000-00000000000' || n, 'why', '{}' FROM generate_series(1, 2) n`,
   );
   for (const list of LISTS) cursors[list] = (await client.get(`${list}?limit=1`)).body.nextCursor;
   before = await target.contents();
@@ -189,6 +202,8 @@ describe('filters', () => {
     ['/v1/products', 'q', ['', '%20', '%00', 'a%00', 'x'.repeat(101), 'a&FIELD=b']],
     ['/v1/products', 'inStock', flags],
     ['/v1/products', 'listed', flags],
+    ['/v1/dead-letters', 'vendorId', vendorIds],
+    ['/v1/dead-letters', 'status', ['', 'OPEN', 'closed', 'open,replayed', 'open&FIELD=open', 'open%00']],
     ['/v1/orders', 'checkoutId', ['', 'x', '%00', ID.toUpperCase(), `${ID}&FIELD=${ID}`]],
     // Not of this release.
     ['/v1/orders', 'client', ['admin']],
@@ -210,6 +225,8 @@ describe('filters', () => {
     `/v1/orders?checkoutId=${ID}`,
     '/v1/orders?createdAfter=9999-12-31T23:59:59.999999999Z',
     '/v1/orders?createdBefore=0001-01-01T00:00Z',
+    '/v1/dead-letters?vendorId=nobody',
+    '/v1/dead-letters?status=dismissed',
     '/v1/products?q=%25',
     '/v1/products?q=_',
     '/v1/products?q=%5C',

@@ -122,6 +122,41 @@ describe.each(['accept', 'reject'])('POST /v1/vendors/{vendorId}/syncs/{syncRunI
   });
 });
 
+describe('POST /v1/dead-letters/replay', () => {
+  const rows: [field: string, values: unknown[]][] = [
+    ['vendorId', ['', 'A', 'a b', 'a\0', 1, null, [], ['acme'], {}]],
+    [
+      'before',
+      ['yesterday', '2030-01-31', '2030-02-31T12:00:00Z', '', 1_900_000_000, null, {}, ['2030-01-31T12:00:00Z']],
+    ],
+    ['dryRun', ['true', 'false', 0, 1, null, [], {}]],
+    // Not a filter of this release.
+    ['status', ['open']],
+    ['orderId', ['01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d']],
+  ];
+
+  it.each(rows.flatMap(([field, values]) => values.map((value) => [field, value] as const)))(
+    'refuses the %s %j',
+    async (field, value) => {
+      const body = { dryRun: true, [field]: value };
+      expectProblem(await client.post('/v1/dead-letters/replay', body), '400 VALIDATION_FAILED', [field]);
+    },
+  );
+});
+
+describe('POST /v1/dead-letters/{deadLetterId}/replay', () => {
+  const path = '/v1/dead-letters/01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d/replay';
+
+  it.each(['{"dryRun":true}', '{"surprise":1}', '["dryRun"]', 'null', '1', '"dryRun"'])(
+    'refuses the body %s: nobody who asks for a dry run is given a replay',
+    async (body) => expectProblem(await client.post(path, body), '400 VALIDATION_FAILED', ['body']),
+  );
+
+  it.each(['{}', ''])('takes the empty body %j', async (body) => {
+    expectProblem(await client.post(path, body), '404 DEAD_LETTER_NOT_FOUND');
+  });
+});
+
 describe('POST /v1/api-keys', () => {
   const rows: [field: string, values: unknown[]][] = [
     ['name', [...NOT_A_NAME, undefined]],

@@ -13,6 +13,7 @@ const bodies: [method: string, path: string, good: Record<string, unknown>][] = 
   ['POST', '/v1/checkouts', { lines: [order] }],
   ['PUT', '/v1/vendors/acme', vendor],
   ['POST', '/v1/api-keys', key],
+  ['POST', '/v1/dead-letters/replay', { dryRun: true }],
 ];
 
 let target: Target;

@@ -28,7 +28,7 @@ export function oneOf<Item>(items: Item[], random: Random): Item {
 }
 
 /** mulberry32 (Tommy Ettinger, public domain). */
-function randomOf(seed: number): Random {
+export function randomOf(seed: number): Random {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

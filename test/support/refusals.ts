@@ -15,6 +15,7 @@ const TABLES = [
   'vendor_breakers',
   'products',
   'stock_sync_runs',
+  'dead_letters',
 ];
 
 /** An installation that is asked for nothing good, and says at the end what that did to it. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../database/new-id';
-import type { Transaction } from '../../database/sql';
+import { type Connection, row, rows, type Transaction } from '../../database/sql';
+import { timestampText } from '../../http/cursor';
 
 /** Length of the column; a longer cause is cut. */
 const CAUSE_LENGTH_MAX = 1_000;
@@ -10,16 +11,109 @@ export interface DeadLetter {
   orderId: string | null;
   cause: string;
   payload: Record<string, unknown>;
+  /** Stored once for the same key, however often; without one, always. */
+  sourceKey?: string;
 }
+
+/** A dead letter that waits for somebody's decision. */
+export interface OpenDeadLetter {
+  deadLetterId: string;
+  orderId: string | null;
+  payload: Record<string, unknown>;
+}
+
+export interface LetterPlace {
+  createdAt: string;
+  deadLetterId: string;
+}
+
+/** Which open dead letters. */
+export interface OpenLetters {
+  vendorId?: string;
+  /** ISO 8601, exclusive: created before. */
+  before?: string;
+}
+
+/** Who decided. */
+export interface Decider {
+  client: string;
+  apiKeyId: string;
+}
+
+const OPEN_COLUMNS = 'dead_letter_id AS "deadLetterId", order_id AS "orderId", payload';
+const FITS = `status = 'open' AND ($1::varchar IS NULL OR vendor_id = $1) AND ($2::timestamptz IS NULL OR created_at < $2)`;
 
 /** What was given up and waits for an operator. */
 @Injectable()
 export class DeadLetterRepository {
-  async insert(tx: Transaction, { vendorId, orderId, cause, payload }: DeadLetter): Promise<void> {
-    await tx.query(
-      `INSERT INTO dead_letters (dead_letter_id, vendor_id, order_id, cause, payload) VALUES ($1, $2, $3, $4, $5)`,
+  async insert(on: Connection, { vendorId, orderId, cause, payload, sourceKey }: DeadLetter): Promise<void> {
+    await on.query(
+      `INSERT INTO dead_letters (dead_letter_id, vendor_id, order_id, cause, payload, source_key)
+       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (source_key) DO NOTHING`,
       // PostgreSQL refuses a NUL in text, and an error's words may hold anything.
-      [newId(), vendorId, orderId, cause.replaceAll('\0', '').slice(0, CAUSE_LENGTH_MAX), JSON.stringify(payload)],
+      [
+        newId(),
+        vendorId,
+        orderId,
+        cause.replaceAll('\0', '').slice(0, CAUSE_LENGTH_MAX),
+        storable(payload),
+        sourceKey ?? null,
+      ],
     );
   }
+
+  async countOpen(on: Connection, { vendorId, before }: OpenLetters): Promise<number> {
+    const statement = `SELECT count(*)::integer AS count FROM dead_letters WHERE ${FITS}`;
+    return (await row<{ count: number }>(on, statement, [vendorId ?? null, before ?? null]))!.count;
+  }
+
+  /** Those that name an order, oldest first, after this place in the list. */
+  openAfter(
+    on: Connection,
+    { vendorId, before }: OpenLetters,
+    after: LetterPlace | undefined,
+    limit: number,
+  ): Promise<(OpenDeadLetter & LetterPlace)[]> {
+    return rows(
+      on,
+      `SELECT ${OPEN_COLUMNS}, ${timestampText('created_at')} AS "createdAt" FROM dead_letters
+       WHERE ${FITS} AND order_id IS NOT NULL
+         AND ($3::timestamptz IS NULL OR (created_at, dead_letter_id) > ($3, $4::varchar))
+       ORDER BY created_at, dead_letter_id LIMIT $5`,
+      [vendorId ?? null, before ?? null, after?.createdAt ?? null, after?.deadLetterId ?? null, limit],
+    );
+  }
+
+  /** Nobody else decides about them until the transaction ends. Answers those that are still open. Lock orders before. */
+  lockOpen(tx: Transaction, deadLetterIds: string[]): Promise<OpenDeadLetter[]> {
+    return rows(
+      tx,
+      `SELECT ${OPEN_COLUMNS} FROM dead_letters WHERE dead_letter_id = ANY ($1) AND status = 'open'
+       ORDER BY dead_letter_id FOR NO KEY UPDATE`,
+      [deadLetterIds],
+    );
+  }
+
+  /** open → replayed or dismissed. */
+  async decide(
+    tx: Transaction,
+    deadLetterIds: string[],
+    status: 'replayed' | 'dismissed',
+    { client, apiKeyId }: Decider,
+  ): Promise<void> {
+    if (deadLetterIds.length === 0) return;
+    await rows(
+      tx,
+      `UPDATE dead_letters SET status = $2, decided_at = clock_timestamp(), decided_by = $3, decided_with = $4
+       WHERE dead_letter_id = ANY ($1) AND status = 'open'`,
+      [deadLetterIds, status, client, apiKeyId],
+    );
+  }
+}
+
+/** JSON as PostgreSQL takes it: without NUL and halves of surrogate pairs, which JSON.stringify writes as escapes. */
+function storable(payload: Record<string, unknown>): string {
+  return JSON.stringify(payload).replace(/\\(?:u[0-9a-f]{4}|.)/g, (escape) =>
+    /^\\u(?:0000|d)/.test(escape) ? String.raw`\ufffd` : escape,
+  );
 }

@@ -3,7 +3,7 @@ import { prepared, row, type Transaction } from '../../database/sql';
 
 /** What the purchase calls made for an order so far leave to be known. */
 export interface AttemptHistory {
-  /** Attempts that count towards the limit. */
+  /** Attempts that count towards the limit: since the order was placed, or tried anew. */
   counted: number;
   /** Attempts of which something may have reached the vendor. */
   sent: number;
@@ -13,13 +13,22 @@ export interface AttemptHistory {
   provableInMs: number;
 }
 
+/** What a purchase call came to. */
+export interface EndedCall {
+  outcome: AttemptOutcome;
+  detail: string;
+  /** Whether it counts towards the limit. */
+  counted: boolean;
+}
+
 export type AttemptOutcome = 'accepted' | 'refused' | 'unknown' | 'not_sent';
 
 /** Something of it may have reached the vendor: it is under way, or was not certainly kept back. */
 const SENT = `outcome IS DISTINCT FROM 'not_sent'`;
 
-/** As columns of a select from an order's attempts and its vendor `v`. */
-export const ATTEMPT_HISTORY = `count(*) FILTER (WHERE counted)::integer AS counted,
+/** As columns of a select from an order's attempts and, as `v`, its vendor and what of the order matters to them. */
+export const ATTEMPT_HISTORY = `
+  count(*) FILTER (WHERE counted AND (v.tried_from IS NULL OR started_at >= v.tried_from))::integer AS counted,
   count(*) FILTER (WHERE ${SENT})::integer AS sent, count(*) FILTER (WHERE closed_at IS NULL)::integer AS open,
   (max(extract(epoch FROM deadline_at - clock_timestamp()) * 1000 + v.consistency_lag_ms)
     FILTER (WHERE closed_at IS NULL))::float8 AS provable_in_ms`;
@@ -46,7 +55,7 @@ export class AttemptRepository {
     tx: Transaction,
     orderId: string,
     token: string,
-    { outcome, detail, counted }: { outcome: AttemptOutcome; detail: string; counted: boolean },
+    { outcome, detail, counted }: EndedCall,
   ): Promise<void> {
     await prepared(
       tx,

@@ -10,6 +10,7 @@ import { Patience, seconds } from './patience';
 /**
  * Asks a vendor to cancel an order that may have been sent. It ends cancelled when the vendor says so, or has proved
  * never to have had it; completed when the vendor has it and will not cancel. Nothing is sent meanwhile, or ever again.
+ * An order that had failed here when its vendor accepted it is cancelled in the same way.
  */
 @Injectable()
 export class CancellationAtVendor {
@@ -25,7 +26,7 @@ export class CancellationAtVendor {
   async ask(inHand: OrderInHand, message: Message): Promise<void> {
     const { claim, vendor, leave, history } = inHand;
     // It was in hand when the cancellation was asked for, and then was not sent after all.
-    if (history.sent === 0) return this.outcome.cancelled(claim, 'Nothing was sent');
+    if (history.sent === 0 && !claim.recalling) return this.outcome.cancelled(claim, 'Nothing was sent');
     const adapter = this.registry.adapterOf(vendor);
     const answer = await this.breaker.watch(leave, () => adapter.cancel(vendor, claim.orderId));
     const { orderId, vendorId } = claim;
@@ -47,7 +48,8 @@ export class CancellationAtVendor {
     const adapter = this.registry.adapterOf(vendor);
     const found = await this.breaker.watch(leave, () => adapter.lookUp(vendor, claim.orderId));
     // Where the vendor did not find it to cancel and then has it, it can be asked again.
-    if (found.outcome === 'accepted' && answer.outcome === 'too_late') return this.outcome.keptByVendor(claim, found);
+    if (found.outcome === 'accepted' && answer.outcome === 'too_late')
+      return this.outcome.keptByVendor(claim, message, found);
     if (found.outcome === 'refused') return this.outcome.refused(claim, found);
     const nowhere = found.outcome === 'not_found' && answer.outcome === 'not_found';
     if (nowhere && history.provableInMs <= 0) return this.outcome.cancelled(claim, `${vendor.name} never had it`);

@@ -14,7 +14,9 @@ export interface Claim {
   vendorId: string;
   productId: string;
   quantity: number;
-  /** It is older than an order may become that is still tried, by the database's clock. */
+  /** It has failed here, and its vendor accepted it afterwards: the vendor is asked to cancel it. */
+  recalling: boolean;
+  /** It was placed, or tried anew, longer ago than an order is tried, by the database's clock. */
   tooOld: boolean;
   /** So many purchases were sent as its vendor allows. */
   usedUp: boolean;
@@ -67,6 +69,7 @@ interface TakenRow extends VendorRow, AttemptHistoryRow {
   quantity: number;
   token: string | null;
   cancel_requested: boolean;
+  recalling: boolean;
   too_old: boolean;
   used_up: boolean;
   sending: boolean;
@@ -74,7 +77,9 @@ interface TakenRow extends VendorRow, AttemptHistoryRow {
 }
 
 /** An operator is not asked about it, or its client wants it cancelled all the same. */
-const DISPATCHABLE = `${IS_PENDING} AND (NOT needs_attention OR cancel_requested_at IS NOT NULL)`;
+const PENDING = `(${IS_PENDING} AND (NOT needs_attention OR cancel_requested_at IS NOT NULL))`;
+const RECALLED = '(recall_requested_at IS NOT NULL AND NOT needs_attention)';
+const DISPATCHABLE = `(${PENDING} OR ${RECALLED})`;
 const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())';
 
 /**
@@ -85,7 +90,7 @@ const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())
  */
 const TAKE = `
   WITH seen AS MATERIALIZED (
-    SELECT ${VENDOR_COLUMNS}, claim_token AS token_seen, ${DISPATCHABLE} AND ${UNCLAIMED} AS dispatchable,
+    SELECT ${VENDOR_COLUMNS}, tried_from, claim_token AS token_seen, ${DISPATCHABLE} AND ${UNCLAIMED} AS dispatchable,
            calls_allowed, paused, CASE WHEN open_until IS NOT NULL THEN opening END AS opening,
            extract(epoch FROM open_until - clock_timestamp())::float8 * 1000 AS open_ms,
            EXISTS (SELECT FROM vendor_slots s WHERE s.vendor_id = v.vendor_id AND ${SLOT_IS_FREE}) AS slot_is_free
@@ -100,7 +105,8 @@ const TAKE = `
     FROM seen, history
     WHERE order_id = $1 AND ${DISPATCHABLE} AND ${UNCLAIMED} AND claim_token = seen.token_seen AND seen.slot_is_free
     RETURNING product_id, quantity, claim_token AS token, cancel_requested_at IS NOT NULL AS cancel_requested,
-              created_at < clock_timestamp() - $4::float8 * interval '1 ms' AS too_old,
+              recall_requested_at IS NOT NULL AS recalling,
+              COALESCE(o.tried_from, created_at) < clock_timestamp() - $4::float8 * interval '1 ms' AS too_old,
               history.counted >= COALESCE(seen.delivery_attempts_max, $3::integer) AS used_up),
   slot AS (
     UPDATE vendor_slots SET token = (SELECT token FROM claimed),
@@ -112,7 +118,7 @@ const TAKE = `
   attempt AS (
     INSERT INTO dispatch_attempts (order_id, token, deadline_at)
     SELECT $1, token, clock_timestamp() + $5::integer * interval '1 ms' FROM claimed, history, slot
-    WHERE open = 0 AND NOT cancel_requested AND NOT used_up AND NOT too_old
+    WHERE open = 0 AND NOT recalling AND NOT cancel_requested AND NOT used_up AND NOT too_old
     RETURNING order_id),
   told AS (
     INSERT INTO order_events (order_id, type, detail)
@@ -124,8 +130,8 @@ const TAKE = `
 @Injectable()
 export class ClaimRepository {
   /**
-   * Claims a pending order that nobody else has claimed and no operator is asked about, unless its client wants it
-   * cancelled.
+   * Claims an order that nobody else has claimed: a pending one no operator is asked about, unless its client wants it
+   * cancelled, or one that is recalled.
    */
   async take(on: Connection, orderId: string, limits: TakeLimits): Promise<Taking> {
     const { claimLeaseMs, deliveryAttemptsMax, deliveryAgeMsMax, vendorTotalMs } = limits;
@@ -143,6 +149,7 @@ export class ClaimRepository {
         quantity,
         token,
         cancelRequested: found.cancel_requested,
+        recalling: found.recalling,
         tooOld: found.too_old,
         usedUp: found.used_up,
       },
@@ -170,7 +177,8 @@ export class ClaimRepository {
     const released = await prepared(
       tx,
       'release-claim',
-      `UPDATE orders SET claimed_until = NULL WHERE order_id = $1 AND claim_token = $2 AND ${IS_PENDING} RETURNING order_id`,
+      `UPDATE orders SET claimed_until = NULL
+       WHERE order_id = $1 AND claim_token = $2 AND (${IS_PENDING} OR recall_requested_at IS NOT NULL) RETURNING order_id`,
       [orderId, token],
     );
     return released.length > 0;

@@ -61,7 +61,7 @@ export class Dispatch {
     const { orderId } = readOrderPlaced(message);
     const inHand = await this.takeWithSlot(orderId);
     if (!inHand) return this.leaveToOthers(message, orderId);
-    if (inHand.claim.cancelRequested) return this.cancellation.ask(inHand, message);
+    if (inHand.claim.cancelRequested || inHand.claim.recalling) return this.cancellation.ask(inHand, message);
     return inHand.sending ? this.purchase(inHand, message) : this.lookUp(inHand, message);
   }
 

@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../../config/config';
 import { timeBudgets } from '../../config/time-budgets';
+import type { Transaction } from '../../database/sql';
 import type { Leave } from '../../vendors/breaker/breaker';
 import { SlotRepository } from '../../vendors/slot.repository';
 import type { Vendor } from '../../vendors/vendor';
-import { type AttemptHistory, AttemptRepository } from './attempt.repository';
+import { type AttemptHistory, AttemptRepository, type EndedCall } from './attempt.repository';
 import { type Claim, ClaimRepository, type Shut, type TakeLimits } from './claim.repository';
 
 /** An order in hand: claimed, with a slot, and everything needed to call its vendor. */
@@ -61,6 +62,23 @@ export class OrdersInHand {
     if (hasSlot) return inHand;
     await this.giveBack(inHand);
     throw new NoFreeSlot();
+  }
+
+  /** Answers whether the order was still in this hand. */
+  release(tx: Transaction, claim: Claim): Promise<boolean> {
+    return this.claims.release(tx, claim);
+  }
+
+  /** A call that decided nothing is over; absent after a look-up. */
+  async letGo(tx: Transaction, { orderId, vendorId, token }: Claim, call: EndedCall | undefined): Promise<void> {
+    if (call) await this.attempts.finish(tx, orderId, token, call);
+    await this.slots.free(tx, vendorId, token);
+  }
+
+  /** It is certain now what every attempt did. */
+  async conclude(tx: Transaction, claim: Claim, call: EndedCall | undefined): Promise<void> {
+    await this.letGo(tx, claim, call);
+    await this.attempts.closeAll(tx, claim.orderId);
   }
 
   /** How long somebody else's hand still holds it, in milliseconds; undefined where there is nothing to dispatch. */

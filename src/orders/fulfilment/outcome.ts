@@ -5,20 +5,17 @@ import { DeadLetterRepository } from '../../messaging/dead-letters/dead-letter.r
 import type { Message } from '../../messaging/message';
 import { Outbox } from '../../messaging/outbox';
 import { StockRepository } from '../../stock/stock.repository';
-import { SlotRepository } from '../../vendors/slot.repository';
 import type { Accepted, Refused } from '../../vendors/vendor-adapter';
 import { type OrderEventType, OrderEventsRepository } from '../order-events.repository';
 import { type FailureReason, isCounted } from '../order-status';
+import { nextOf } from '../order.messages';
 import { type LockedOrder, OrderRepository } from '../order.repository';
-import { type AttemptOutcome, AttemptRepository } from './attempt.repository';
-import { type Claim, ClaimRepository, type Shut } from './claim.repository';
-
-/** How a purchase call ended that decided nothing; absent after a look-up. */
-export interface UndecidedCall {
-  outcome: Extract<AttemptOutcome, 'unknown' | 'not_sent'>;
-  detail: string;
-  counted: boolean;
-}
+import { AcceptanceRepository } from './acceptance.repository';
+import type { EndedCall } from './attempt.repository';
+import type { Claim, Shut } from './claim.repository';
+import { OrdersInHand } from './orders-in-hand';
+import { Recalls } from './recalls';
+import { recorded } from './recorded';
 
 /**
  * Records what came of a dispatch, each in one transaction: stock, order, attempt, slot, event, next message. A definite
@@ -32,20 +29,22 @@ export class Outcome {
     private readonly stock: StockRepository,
     private readonly orders: OrderRepository,
     private readonly events: OrderEventsRepository,
-    private readonly attempts: AttemptRepository,
-    private readonly claims: ClaimRepository,
-    private readonly slots: SlotRepository,
+    private readonly acceptances: AcceptanceRepository,
+    private readonly ordersInHand: OrdersInHand,
+    private readonly recalls: Recalls,
     private readonly outbox: Outbox,
     private readonly deadLetters: DeadLetterRepository,
   ) {}
 
   /** The vendor has it in its books. Where its cancellation was asked for meanwhile, that comes next. */
   async accepted(claim: Claim, message: Message, answer: Accepted): Promise<void> {
+    if (await recorded(() => this.acceptances.complete(this.dataSource.manager, claim, answer, acceptanceOf(answer))))
+      return;
     await this.conclude(claim, resultOf(answer), async (tx, order) => {
-      if (order.status === 'failed') return this.acceptedTooLate(tx, order, answer);
+      if (order.status === 'failed') return this.recalls.request(tx, order, message, acceptanceOf(answer));
       if (order.status === 'completed') return;
       if (!order.cancelRequested) return this.complete(tx, order, answer, '');
-      if (!(await this.claims.release(tx, claim))) return;
+      if (!(await this.ordersInHand.release(tx, claim))) return;
       const story = `${acceptanceOf(answer)} It is asked to cancel it now.`;
       await this.events.add(tx, order.orderId, 'accepted', story);
       await this.outbox.enqueue(tx, [nextOf(message, 0)]);
@@ -53,24 +52,27 @@ export class Outcome {
   }
 
   /** The vendor has it in its books and will not cancel it. */
-  async keptByVendor(claim: Claim, answer: Accepted): Promise<void> {
+  async keptByVendor(claim: Claim, message: Message, answer: Accepted): Promise<void> {
     await this.conclude(claim, resultOf(answer), async (tx, order) => {
-      if (order.status !== 'pending') return;
+      if (order.status === 'completed') return;
+      if (order.status === 'failed') return this.recalls.refused(tx, order, message, answer);
       await this.complete(tx, order, answer, ' It was too late to cancel it.');
     });
   }
 
   /** The vendor will never have it in its books. */
   async refused(claim: Claim, { reason, detail }: Refused): Promise<void> {
-    await this.conclude(claim, { outcome: 'refused', detail }, async (tx, order) => {
+    await this.conclude(claim, { outcome: 'refused', detail, counted: true }, async (tx, order) => {
+      if (order.status === 'failed') return this.recalls.end(tx, order, `The vendor does not have it (${detail})`);
       const story = `The vendor refused it (${detail}); its stock is free again.`;
       await this.fail(tx, order, reason, ['failed', story]);
     });
   }
 
-  /** It was cancelled as its client wished: the vendor will never have it in its books. `why` begins a sentence. */
+  /** It was cancelled as we asked: the vendor will never have it in its books. `why` begins a sentence. */
   async cancelled(claim: Claim, why: string): Promise<void> {
     await this.conclude(claim, undefined, async (tx, order) => {
+      if (order.status === 'failed') return this.recalls.end(tx, order, why);
       await this.fail(tx, order, 'CANCELLED', ['cancelled', `${why}: cancelled, its stock is free again.`]);
     });
   }
@@ -79,7 +81,7 @@ export class Outcome {
   async putOff(
     claim: Claim,
     message: Message,
-    call: UndecidedCall | undefined,
+    call: EndedCall | undefined,
     event: [OrderEventType, string],
     delayMs: number,
   ): Promise<void> {
@@ -118,16 +120,14 @@ export class Outcome {
   /** Product before order: the one lock order. */
   private async conclude(
     claim: Claim,
-    call: { outcome: 'accepted' | 'refused'; detail: string } | undefined,
+    call: EndedCall | undefined,
     change: (tx: Transaction, order: LockedOrder) => Promise<void>,
   ): Promise<void> {
-    const { orderId, vendorId, productId, token } = claim;
-    await this.dataSource.transaction(async (tx) => {
+    const { orderId, vendorId, productId } = claim;
+    await this.record(async (tx) => {
       await this.stock.lock(tx, vendorId, productId);
       await change(tx, await this.orders.lock(tx, orderId));
-      if (call) await this.attempts.finish(tx, orderId, token, { ...call, counted: true });
-      await this.attempts.closeAll(tx, orderId);
-      await this.slots.free(tx, vendorId, token);
+      await this.ordersInHand.conclude(tx, claim, call);
     });
   }
 
@@ -153,32 +153,24 @@ export class Outcome {
 
   private async whileClaimed(
     claim: Claim,
-    call: UndecidedCall | undefined,
+    call: EndedCall | undefined,
     change: (tx: Transaction) => Promise<void>,
   ): Promise<void> {
-    await this.dataSource.transaction(async (tx) => {
-      if (await this.claims.release(tx, claim)) await change(tx);
-      if (call) await this.attempts.finish(tx, claim.orderId, claim.token, call);
-      await this.slots.free(tx, claim.vendorId, claim.token);
+    await this.record(async (tx) => {
+      if (await this.ordersInHand.release(tx, claim)) await change(tx);
+      await this.ordersInHand.letGo(tx, claim, call);
     });
   }
 
-  private async acceptedTooLate(tx: Transaction, { orderId, vendorId }: LockedOrder, answer: Accepted): Promise<void> {
-    const reason = `The vendor accepted it as ${answer.vendorOrderId} after it had failed here: cancel it at the vendor.`;
-    await this.orders.needAttention(tx, orderId, reason);
-    await this.events.add(tx, orderId, 'lateAnswer', reason);
-    await this.deadLetters.insert(tx, { vendorId, orderId, cause: reason, payload: { orderId, ...answer } });
+  private record(change: (tx: Transaction) => Promise<void>): Promise<void> {
+    return recorded(() => this.dataSource.transaction(change));
   }
 }
 
-function resultOf({ vendorOrderId }: Accepted): { outcome: 'accepted'; detail: string } {
-  return { outcome: 'accepted', detail: vendorOrderId };
+function resultOf({ vendorOrderId }: Accepted): EndedCall {
+  return { outcome: 'accepted', detail: vendorOrderId, counted: true };
 }
 
 function acceptanceOf({ acceptedAt, vendorOrderId }: Accepted): string {
   return `The vendor accepted it at ${acceptedAt.toISOString()} as ${vendorOrderId}.`;
-}
-
-function nextOf({ type, vendorId, subject, payload, traceparent, attempt }: Message, delayMs: number) {
-  return { type, vendorId, subject, payload, traceparent, attempt: attempt + 1, delayMs };
 }

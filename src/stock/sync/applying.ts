@@ -7,8 +7,11 @@ import type { StagedListing } from './settling';
 import { SyncLeaseRepository } from './sync-lease.repository';
 import type { SyncRunInHand } from './sync-run-in-hand';
 
-/** Products locked in one transaction: long enough to be fast, short enough that an order hardly waits. */
-const BATCH_ROWS = 1000;
+/**
+ * Products locked in one transaction: an order for one of them waits that long, and a whole batch of orders with it. With
+ * 1000 the 95th percentile of orders beside a sync was 384 ms where it was 12 beside none; with 100, 37.
+ */
+const BATCH_ROWS = 200;
 /** Staged rows looked at in one statement, and new products added in one transaction: nobody waits for those. */
 const WINDOW_ROWS = 20_000;
 /** A partition whose size differs by more than this share from what its statistics say is analysed. */

@@ -1,17 +1,6 @@
-import {
-  Body,
-  Controller,
-  createParamDecorator,
-  type ExecutionContext,
-  Get,
-  HttpCode,
-  Param,
-  Post,
-  Query,
-} from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
-import { type Caller, RequiresScope } from '../../auth/access';
+import { type Caller, RequiresScope, SentBy } from '../../auth/access';
 import { ApiProblems } from '../../http/api-problems';
 import { decodeCursor, isTimestampText, page } from '../../http/cursor';
 import { TakesNoBody } from '../../http/json-body';
@@ -20,12 +9,6 @@ import { UUID } from '../../http/rules';
 import { Decision } from './decision';
 import { SyncRunQueries } from './sync-run-queries';
 import { DecideSyncDto, SyncRequestedDto, SyncRunDto, SyncRunPageDto } from './syncs.dto';
-
-/** Whose API key it is. */
-const Client = createParamDecorator(
-  (_: unknown, execution: ExecutionContext) =>
-    execution.switchToHttp().getRequest<FastifyRequest & { caller: Caller }>().caller.client,
-);
 
 const ApiDeciding = ApiProblems(
   'MALFORMED_JSON',
@@ -96,7 +79,7 @@ export class SyncsController {
     @Param('vendorId') vendorId: string,
     @Param('syncRunId') syncRunId: string,
     @Body() { note }: DecideSyncDto,
-    @Client() by: string,
+    @SentBy() { client: by }: Caller,
   ): Promise<SyncRunDto> {
     return this.decision.accept(vendorId, syncRunId, { note, by });
   }
@@ -115,7 +98,7 @@ export class SyncsController {
     @Param('vendorId') vendorId: string,
     @Param('syncRunId') syncRunId: string,
     @Body() { note }: DecideSyncDto,
-    @Client() by: string,
+    @SentBy() { client: by }: Caller,
   ): Promise<SyncRunDto> {
     return this.decision.reject(vendorId, syncRunId, { note, by });
   }

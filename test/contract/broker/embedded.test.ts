@@ -1,5 +1,4 @@
 import { isTransientDatabaseError as isTransient } from '../../../src/database/database-errors';
-import { rows } from '../../../src/database/sql';
 import { EmbeddedBroker } from '../../../src/messaging/brokers/embedded/embedded.broker';
 import { brokerContract } from './broker-contract';
 
@@ -12,13 +11,6 @@ describe('the embedded broker', () => {
     Promise.resolve({
       broker: (options) => new EmbeddedBroker({ dataSource, outbox, repository, deadLetters, isTransient, ...options }),
       environment: {},
-      deadLetters: async () => {
-        const letters = await rows<{ payload: { payload: unknown } }>(
-          dataSource.manager,
-          'SELECT payload FROM dead_letters',
-        );
-        return letters.map(({ payload }) => payload.payload);
-      },
       remove: () => Promise.resolve(),
     }),
   );

@@ -15,10 +15,11 @@ async function main(): Promise<void> {
   const { VICTIM_DATABASE_URL, VICTIM_RABBITMQ_URL, VICTIM_PREFIX } = process.env;
   const dataSource = await new DataSource({ type: 'postgres', url: VICTIM_DATABASE_URL! }).initialize();
   const repository = new OutboxRepository();
-  const common = { dataSource, repository, outbox: new Outbox(repository), isTransient };
+  const deadLetters = new DeadLetterRepository();
+  const common = { dataSource, repository, deadLetters, outbox: new Outbox(repository), isTransient };
   const broker: Broker = VICTIM_RABBITMQ_URL
     ? new RabbitmqBroker({ ...common, url: VICTIM_RABBITMQ_URL, prefix: VICTIM_PREFIX! })
-    : new EmbeddedBroker({ ...common, deadLetters: new DeadLetterRepository() });
+    : new EmbeddedBroker(common);
   await broker.start();
   await broker.consume('acme', 1, ({ messageId }) => {
     process.send!(messageId);

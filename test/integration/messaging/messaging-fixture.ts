@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { row } from '../../../src/database/sql';
+import { row, rows } from '../../../src/database/sql';
 import type { MessageHandler } from '../../../src/messaging/broker';
-import { DeadLetterRepository } from '../../../src/messaging/dead-letters/dead-letter.repository';
+import { type DeadLetter, DeadLetterRepository } from '../../../src/messaging/dead-letters/dead-letter.repository';
 import type { Message, OutgoingMessage } from '../../../src/messaging/message';
 import { Outbox } from '../../../src/messaging/outbox';
 import { OutboxRepository } from '../../../src/messaging/outbox.repository';
@@ -46,7 +46,7 @@ export class MessagingFixture {
 
   /** Empties the tables; a broker of the test before no longer hears of what is sent. */
   async clear(): Promise<void> {
-    await this.dataSource.query('TRUNCATE outbox, dead_letters');
+    await this.dataSource.query('TRUNCATE outbox, dead_letters, replay_pace');
     this.outbox = new Outbox(this.repository);
   }
 
@@ -74,6 +74,15 @@ export class MessagingFixture {
   async enqueue(messages: OutgoingMessage[]): Promise<void> {
     await this.dataSource.transaction((tx) => this.outbox.enqueue(tx, messages));
     this.outbox.wake();
+  }
+
+  /** The dead letters there are, oldest first. */
+  buried(): Promise<DeadLetter[]> {
+    return rows(
+      this.dataSource.manager,
+      `SELECT vendor_id AS "vendorId", order_id AS "orderId", cause, payload FROM dead_letters
+       ORDER BY created_at, dead_letter_id`,
+    );
   }
 
   async outboxCount(): Promise<number> {

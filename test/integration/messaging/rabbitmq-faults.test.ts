@@ -1,10 +1,13 @@
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { isTransientDatabaseError as isTransient } from '../../../src/database/database-errors';
+import { Burial } from '../../../src/messaging/brokers/rabbitmq/burial';
 import { RabbitConnection } from '../../../src/messaging/brokers/rabbitmq/connection';
 import { Consumers } from '../../../src/messaging/brokers/rabbitmq/consumers';
+import { DeadLetterDrain } from '../../../src/messaging/brokers/rabbitmq/dead-letter-drain';
 import { Publisher } from '../../../src/messaging/brokers/rabbitmq/publisher';
 import { RabbitmqBroker } from '../../../src/messaging/brokers/rabbitmq/rabbitmq.broker';
 import { OutboxRelay } from '../../../src/messaging/brokers/rabbitmq/relay';
+import { Serving } from '../../../src/messaging/brokers/rabbitmq/serving';
 import { Topology } from '../../../src/messaging/brokers/rabbitmq/topology';
 import { Watchdog } from '../../../src/messaging/brokers/rabbitmq/watchdog';
 import { randomPrefix, removePrefix, Wire } from '../../support/rabbitmq';
@@ -12,6 +15,8 @@ import { eventually, Inbox, MessagingFixture, signal } from './messaging-fixture
 
 const SUITE_TIMEOUT_MS = 60_000;
 const VENDORS = ['acme', 'globex'];
+/** To publish, to consume and to drain. */
+const CONNECTIONS = 3;
 const url = process.env.HOLDFAST_TEST_RABBITMQ_URL!;
 
 jest.setTimeout(SUITE_TIMEOUT_MS);
@@ -50,11 +55,12 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
   });
 
   async function started(): Promise<RabbitmqBroker> {
-    const { dataSource, outbox, repository } = fixture;
+    const { dataSource, outbox, repository, deadLetters } = fixture;
     const broker = new RabbitmqBroker({
       dataSource,
       outbox,
       repository,
+      deadLetters,
       url: wire.url,
       prefix,
       isTransient,
@@ -66,6 +72,21 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
   }
 
   const isUp = (broker: RabbitmqBroker) => async () => (await broker.health()).up;
+
+  it('counts what waits in a queue, and knows when it cannot', async () => {
+    const broker = await started();
+    await broker.consume('acme', 1, () => Promise.resolve());
+    await eventually(isUp(broker));
+    await broker.consume('acme', 0, () => Promise.resolve());
+    expect(await broker.waiting('acme')).toBe(0);
+    await fixture.send(['acme', 'acme']);
+    await eventually(async () => (await broker.waiting('acme')) === 2);
+    await channel.deleteQueue(topology.queueOf('acme'));
+    expect(await broker.waiting('acme')).toBe(0);
+    await wire.close();
+    await eventually(async () => (await broker.waiting('acme')) === undefined);
+    await wire.reopen();
+  });
 
   describe('when its connections are cut', () => {
     it('with a handler at work, survives, delivers the message again and lets no handler run beside another', async () => {
@@ -167,7 +188,8 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       const [next] = await fixture.send(['acme']);
       await eventually(() => inbox.done.length === 1);
       expect(inbox.started).toEqual([next]);
-      await eventually(async () => (await channel.checkQueue(`${prefix}.dead`)).messageCount === 1);
+      expect(await fixture.buried()).toMatchObject([{ vendorId: 'acme', cause: expect.stringContaining('read') }]);
+      expect((await channel.checkQueue(`${prefix}.dead`)).messageCount).toBe(0);
     });
 
     it('keeps a message in the outbox whose queue is gone, and delivers it when the queue is back', async () => {
@@ -208,12 +230,12 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       await eventually(async () => (await broker.health()).reason?.includes('PRECONDITION') ?? false);
       expect((await broker.health()).reason).toContain(topology.queueOf('acme'));
       expect((await channel.checkQueue(topology.queueOf('acme'))).messageCount).toBe(1);
-      expect(wire.connections).toBe(2);
+      expect(wire.connections).toBe(CONNECTIONS);
 
       await channel.deleteQueue(topology.queueOf('acme'));
       await eventually(() => inbox.done.length === 1);
       expect(await broker.health()).toMatchObject({ up: true, consumers: { acme: 1, globex: 1 } });
-      expect(wire.connections).toBe(2);
+      expect(wire.connections).toBe(CONNECTIONS);
     });
 
     it('reports an exchange that is something else, and publishes nothing into it', async () => {
@@ -223,7 +245,7 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       await fixture.send(['acme']);
       await eventually(async () => (await broker.health()).reason?.includes('PRECONDITION') ?? false);
       expect(await fixture.outboxCount()).toBe(1);
-      expect(wire.connections).toBe(2);
+      expect(wire.connections).toBe(CONNECTIONS);
     });
   });
 
@@ -290,10 +312,13 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
   describe('the watchdog', () => {
     it('connects anew when a channel did not come back behind a connection that stands', async () => {
       const publishing = new RabbitConnection({ url: wire.url, purpose: 'publish' });
-      const consumers = new Consumers(wire.url, topology, { isTransient });
-      const watchdog = new Watchdog(publishing, consumers);
+      const burial = new Burial(fixture.dataSource, fixture.deadLetters);
+      const consumers = new Consumers(wire.url, topology, new Serving({ isTransient }, burial));
+      const drain = new DeadLetterDrain(wire.url, topology, burial);
+      const watchdog = new Watchdog(publishing, consumers, drain);
       await publishing.start();
       await consumers.connection.start();
+      await drain.connection.start();
       await consumers.consume('acme', 1, () => Promise.resolve());
       await eventually(() => publishing.fault === undefined && consumers.fault === undefined);
       // Somebody listening for the error is what keeps a channel closed for good.
@@ -304,8 +329,9 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       expect(publishing.lacksChannel).toBe(true);
       await watchdog.runOnce();
       await eventually(() => publishing.fault === undefined);
-      expect(wire.connections).toBe(3);
-      await Promise.all([publishing.close(), consumers.stop(), consumers.connection.close()]);
+      expect(wire.connections).toBe(CONNECTIONS + 1);
+      await Promise.all([publishing.close(), consumers.stop(), drain.stop()]);
+      await Promise.all([consumers.connection.close(), drain.connection.close()]);
     });
   });
 

@@ -1,4 +1,5 @@
 import { Placement } from '../../../src/orders/placement/placement';
+import { AcceptanceRepository } from '../../../src/orders/fulfilment/acceptance.repository';
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
 import { OrderQueries } from '../../../src/orders/order-queries';
 import { UnreadableMessage } from '../../../src/messaging/broker';
@@ -191,7 +192,19 @@ describe('dispatching an order', () => {
     expect(await orderOf(orderId)).toMatchObject({ status: 'completed', vendorOrderId: 'V-5' });
   });
 
-  it('tells an operator of an acceptance that comes after the order had failed', async () => {
+  it('writes an answer down once more where the database failed', async () => {
+    vendor.accepts(at(-30));
+    const orderId = await place();
+    const lost = Object.assign(new Error('terminating connection'), { code: '57P01' });
+    const record = jest.spyOn(app.context.get(AcceptanceRepository), 'complete').mockRejectedValueOnce(lost);
+    await step();
+    record.mockRestore();
+    expect(await orderOf(orderId)).toMatchObject({ status: 'completed' });
+    expect(vendor.lookUps).toEqual([]);
+  });
+
+  /** The vendor's acceptance arrives after its books had said that it refused. */
+  async function acceptedTooLate(): Promise<string> {
     let answer = (_: ScriptedAnswer): void => undefined;
     vendor.onPurchase = () => new Promise((resolve) => (answer = resolve));
     const orderId = await place();
@@ -204,9 +217,37 @@ describe('dispatching an order', () => {
     expect(await orderOf(orderId)).toMatchObject({ status: 'failed' });
     answer({ status: 201, body: { vendorOrderId: 'V-5', acceptedAt: at(-30) } });
     await slow;
+    expect((await storyOf(orderId)).at(-1)).toBe('lateAnswer');
+    return orderId;
+  }
+
+  it('has the vendor cancel what it accepts after the order had failed', async () => {
+    const orderId = await acceptedTooLate();
+    vendor.onCancel = () => ({ status: 503 });
+    expect(await step()).toBe(1);
+    vendor.onCancel = () => ({ status: 204 });
+    expect(await step()).toBe(1);
+    expect(vendor.cancels).toEqual([orderId, orderId]);
+    expect(await orderOf(orderId)).toMatchObject({
+      status: 'failed',
+      failureReason: 'OUT_OF_STOCK',
+      needsAttention: false,
+    });
+    expect((await storyOf(orderId)).slice(-3)).toEqual(['lateAnswer', 'cancelUnanswered', 'recalled']);
+    expect(await reserved()).toBe(0);
+    expect(await slotsInUse()).toBe(0);
+    expect(await step()).toBe(0);
+  });
+
+  it('asks an operator where the vendor keeps what it accepted after the order had failed', async () => {
+    const orderId = await acceptedTooLate();
+    vendor.onCancel = () => ({ status: 409, body: { code: 'TOO_LATE', message: '' } });
+    vendor.onLookUp = () => ({ status: 200, body: { vendorOrderId: 'V-5', acceptedAt: at(-30), status: 'accepted' } });
+    await step();
     expect(await orderOf(orderId)).toMatchObject({ status: 'failed', needsAttention: true });
     expect(await reserved()).toBe(0);
     expect(await app.dataSource.query('SELECT order_id FROM dead_letters')).toEqual([{ order_id: orderId }]);
+    expect(await step()).toBe(0);
   });
 
   it('sends again at once what was certainly not sent, and counts no attempt', async () => {

@@ -1,4 +1,5 @@
 import { uuidv7 } from 'uuidv7';
+import { Replay } from '../../../src/operations/dead-letters/replay';
 import { Cancellation } from '../../../src/orders/fulfilment/cancellation';
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
 import { OrderNotCancellable } from '../../../src/orders/orders.errors';
@@ -13,7 +14,7 @@ import { at } from '../../support/time';
 const SKUS = ['a', 'B', 'c', 'É', 'z-1', 'z'];
 const ROUNDS = 12;
 
-/** Placement, outcome, cancellation and sync at once on the same rows. */
+/** Placement, outcome, cancellation, replay and sync at once on the same rows. */
 describe('the one lock order: products, then orders', () => {
   let app: TestApp;
   let vendor: ScriptedVendor;
@@ -42,6 +43,7 @@ describe('the one lock order: products, then orders', () => {
     for (let round = 0; round < ROUNDS; round++) {
       list();
       const messages = await app.takeMessages();
+      await giveUpHalf();
       await Promise.all([
         ...messages.map((message) => app.context.get(Dispatch).dispatch(message)),
         ...Array.from({ length: 24 }, (_, index) =>
@@ -50,6 +52,7 @@ describe('the one lock order: products, then orders', () => {
             .place({ productId: `acme:${SKUS[index % SKUS.length]}`, quantity: (index % 3) + 1 }, { client: 'test' }),
         ),
         ...messages.map(({ subject }) => cancelIfPossible(subject)),
+        ...Array.from({ length: 3 }, () => replayAll()),
         app.sync('acme'),
       ]);
     }
@@ -62,6 +65,25 @@ describe('the one lock order: products, then orders', () => {
       ),
     ).toEqual([]);
   });
+
+  /** Every other pending order waits for an operator, with two letters, written in opposite orders. */
+  async function giveUpHalf(): Promise<void> {
+    await app.dataSource.query(
+      `UPDATE orders SET needs_attention = true, attention_reason = 'why'
+       WHERE status = 'pending' AND hashtext(order_id) % 2 = 0`,
+    );
+    for (const order of ['order_id', 'order_id DESC']) {
+      await app.dataSource.query(
+        `INSERT INTO dead_letters (dead_letter_id, vendor_id, order_id, cause, payload)
+         SELECT gen_random_uuid(), vendor_id, order_id, 'why', '{}' FROM orders
+         WHERE needs_attention ORDER BY ${order}`,
+      );
+    }
+  }
+
+  async function replayAll(): Promise<void> {
+    await app.context.get(Replay).many({}, false, { client: 'desk', apiKeyId: 'k' });
+  }
 
   async function cancelIfPossible(orderId: string): Promise<void> {
     await app.context

@@ -14,7 +14,7 @@ const CHANNEL = 'holdfast';
 export interface ConnectionOptions {
   url: string;
   /** What the connection is for; named so in logs and in the broker's own list of connections. */
-  purpose: 'publish' | 'consume';
+  purpose: 'publish' | 'consume' | 'drain';
   /** Every time the channel has been opened, after each reconnect again. */
   opened?(channel: ConfirmChannel): void;
   closed?(): void;

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
-import { type MessageHandler, UnreadableMessage } from '../../broker';
-import { deliver, describe, type Outcome, type Patience } from '../../delivery';
-import { fromWire } from './wire-format';
+import { describe } from '../../delivery';
+
+/** Deals with a message, and answers whether it may be acknowledged; otherwise it comes again. Never rejects. */
+export type Serve = (delivery: ConsumeMessage, signal: AbortSignal) => Promise<boolean>;
 
 /**
- * One consumer of one vendor's queue, with at most one message in hand. It outlives its channel: opened again after a
- * reconnect, it finishes the message from before it starts the next, which is often the same one, delivered again.
+ * One consumer of one queue, with at most one message in hand. It outlives its channel: opened again after a reconnect,
+ * it finishes the message from before it starts the next, which is often the same one, delivered again.
  */
 export class Consumer {
   private readonly logger = new Logger('RabbitMQ consume');
@@ -18,9 +19,8 @@ export class Consumer {
   private busy = 0;
 
   constructor(
-    private readonly vendorId: string,
-    private readonly handler: () => MessageHandler,
-    private readonly judgement: Omit<Patience, 'signal'>,
+    private readonly queue: string,
+    private readonly dealWith: Serve,
   ) {}
 
   isOpenOn(channel: ConfirmChannel): boolean {
@@ -31,10 +31,10 @@ export class Consumer {
     return this.busy === 0;
   }
 
-  async open(channel: ConfirmChannel, queue: string): Promise<void> {
+  async open(channel: ConfirmChannel): Promise<void> {
     if (this.letGo.signal.aborted) this.letGo = new AbortController();
     const { signal } = this.letGo;
-    await channel.consume(queue, (message) => this.received(channel, signal, message), { consumerTag: this.tag });
+    await channel.consume(this.queue, (message) => this.received(channel, signal, message), { consumerTag: this.tag });
     if (!signal.aborted) this.channel = channel;
   }
 
@@ -51,7 +51,7 @@ export class Consumer {
     try {
       await channel?.cancel(this.tag);
     } catch (error) {
-      this.logger.debug(`Consumer of ${this.vendorId} not cancelled, its channel is gone: ${describe(error)}`);
+      this.logger.debug(`Consumer of ${this.queue} not cancelled, its channel is gone: ${describe(error)}`);
     }
   }
 
@@ -64,7 +64,7 @@ export class Consumer {
 
   private received(channel: ConfirmChannel, signal: AbortSignal, delivery: ConsumeMessage | null): void {
     if (delivery === null) {
-      this.logger.warn(`The broker has cancelled a consumer of ${this.vendorId}: its queue was deleted or has moved`);
+      this.logger.warn(`The broker has cancelled a consumer of ${this.queue}: the queue was deleted or has moved`);
       // The watchdog opens it again. What is in hand stays: it can still be settled.
       this.channel = undefined;
       return;
@@ -74,36 +74,13 @@ export class Consumer {
   }
 
   private async serve(channel: ConfirmChannel, signal: AbortSignal, delivery: ConsumeMessage): Promise<void> {
-    if (signal.aborted) return;
-    const outcome = await this.handle(signal, delivery);
+    if (signal.aborted || !(await this.dealWith(delivery, signal))) return;
     try {
-      if (outcome.kind === 'done') channel.ack(delivery);
-      // Never requeued: the broker would bring it again at once, for ever.
-      if (outcome.kind === 'dead') channel.nack(delivery, false, false);
+      channel.ack(delivery);
     } catch {
       this.logger.warn(
-        `${String(delivery.properties.messageId)} of ${this.vendorId} was ${outcome.kind} after its channel had closed; it comes again`,
+        `${String(delivery.properties.messageId)} of ${this.queue} was done after its channel had closed; it comes again`,
       );
-    }
-  }
-
-  private async handle(signal: AbortSignal, delivery: ConsumeMessage): Promise<Outcome> {
-    const outcome = await this.readAndDeliver(signal, delivery);
-    if (outcome.kind === 'dead') {
-      const { type, messageId } = delivery.properties as { type: unknown; messageId: unknown };
-      this.logger.error(`${String(type)} ${String(messageId)} of ${this.vendorId} is a dead letter: ${outcome.cause}`);
-    }
-    return outcome;
-  }
-
-  private async readAndDeliver(signal: AbortSignal, delivery: ConsumeMessage): Promise<Outcome> {
-    try {
-      const message = fromWire(delivery, this.vendorId);
-      return await deliver(message, this.handler(), { ...this.judgement, signal });
-    } catch (error) {
-      if (error instanceof UnreadableMessage) return { kind: 'dead', cause: describe(error) };
-      this.logger.error(`A message of ${this.vendorId} could not be handled: ${describe(error)}`);
-      return { kind: 'interrupted' };
     }
   }
 }

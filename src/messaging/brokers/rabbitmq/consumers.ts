@@ -1,10 +1,14 @@
 import { Logger } from '@nestjs/common';
-import type { ConfirmChannel } from 'amqplib';
+import type { Channel, ConfirmChannel } from 'amqplib';
 import type { MessageHandler } from '../../broker';
-import { describe, type Patience } from '../../delivery';
+import { describe } from '../../delivery';
 import { RabbitConnection } from './connection';
 import { Consumer } from './consumer';
+import type { Serving } from './serving';
 import type { Topology } from './topology';
+
+/** AMQP 0-9-1: not-found. */
+const QUEUE_NOT_FOUND = 404;
 
 interface VendorQueue {
   vendorId: string;
@@ -37,7 +41,7 @@ export class Consumers {
   constructor(
     url: string,
     private readonly topology: Topology,
-    private readonly judgement: Omit<Patience, 'signal'>,
+    private readonly serving: Serving,
     /** Told each time a vendor's queue is known to be there. */
     private readonly declared: (vendorId: string) => void = () => undefined,
   ) {
@@ -83,6 +87,16 @@ export class Consumers {
     } catch {
       // A queue is missing, or the connection.
       return true;
+    }
+  }
+
+  /** Messages in the vendor's queue that no consumer has; undefined where the broker does not answer. */
+  async waiting(vendorId: string): Promise<number | undefined> {
+    const count = (temporary: Channel) => temporary.checkQueue(this.topology.queueOf(vendorId));
+    try {
+      return (await this.connection.onTemporaryChannel(count)).messageCount;
+    } catch (error) {
+      return (error as { code?: number }).code === QUEUE_NOT_FOUND ? 0 : undefined;
     }
   }
 
@@ -149,7 +163,7 @@ export class Consumers {
       await this.connection.onTemporaryChannel((temporary) => this.topology.declareQueue(temporary, queue.vendorId));
       queue.declaredFor = channel;
       this.declared(queue.vendorId);
-      for (const consumer of closed) await consumer.open(channel, this.topology.queueOf(queue.vendorId));
+      for (const consumer of closed) await consumer.open(channel);
       while (queue.consumers.length < queue.wanted) await this.add(queue, channel);
       queue.fault = undefined;
     } catch (error) {
@@ -158,9 +172,11 @@ export class Consumers {
   }
 
   private async add(queue: VendorQueue, channel: ConfirmChannel): Promise<void> {
-    const consumer = new Consumer(queue.vendorId, () => queue.handler, this.judgement);
+    const consumer = new Consumer(this.topology.queueOf(queue.vendorId), (delivery, signal) =>
+      this.serving.serve(delivery, queue.vendorId, queue.handler, signal),
+    );
     queue.consumers.push(consumer);
-    await consumer.open(channel, this.topology.queueOf(queue.vendorId));
+    await consumer.open(channel);
   }
 
   private async retireSurplus(queue: VendorQueue): Promise<void> {

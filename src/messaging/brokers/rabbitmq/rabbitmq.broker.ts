@@ -1,12 +1,17 @@
 import type { DataSource } from 'typeorm';
 import type { Broker, BrokerHealth, MessageHandler } from '../../broker';
+import type { DeadLetterRepository } from '../../dead-letters/dead-letter.repository';
 import type { RetryDelayMs } from '../../delivery';
 import type { Outbox } from '../../outbox';
 import type { OutboxRepository } from '../../outbox.repository';
 import { settledWithin } from '../../settled-within';
+import { Burial } from './burial';
+import type { RabbitConnection } from './connection';
 import { Consumers } from './consumers';
+import { DeadLetterDrain } from './dead-letter-drain';
 import { Publisher } from './publisher';
 import { OutboxRelay } from './relay';
+import { Serving } from './serving';
 import { Topology } from './topology';
 import { Watchdog } from './watchdog';
 
@@ -14,6 +19,7 @@ export interface RabbitmqBrokerOptions {
   dataSource: DataSource;
   outbox: Outbox;
   repository: OutboxRepository;
+  deadLetters: DeadLetterRepository;
   url: string;
   /** Of every exchange and queue. */
   prefix: string;
@@ -22,26 +28,32 @@ export interface RabbitmqBrokerOptions {
 }
 
 /**
- * Relays the outbox to RabbitMQ and consumes a queue per vendor. Two connections, because an alarm at the broker blocks
- * the one that publishes, and consuming is what relieves it. Works with 3.10 to 4.x; what a dead-letter queue cannot
- * take is lost there (dead-lettering is at most once), and found by whoever looks for orders without a message.
+ * Relays the outbox to RabbitMQ, consumes a queue per vendor and drains the dead-letter queue. A connection each: an
+ * alarm at the broker blocks the one that publishes, and consuming is what relieves it; a dead letter may be huge, and
+ * would stand in the way of what lives. Works with 3.10 to 4.x; what the broker dead-letters by itself it may lose (at
+ * most once), and that is found by whoever looks for orders without a message.
  */
 export class RabbitmqBroker implements Broker {
   private readonly publisher: Publisher;
   private readonly consumers: Consumers;
+  private readonly drain: DeadLetterDrain;
   private readonly relay: OutboxRelay;
   private readonly watchdog: Watchdog;
 
-  constructor({ dataSource, outbox, repository, url, prefix, ...judgement }: RabbitmqBrokerOptions) {
+  constructor({ dataSource, outbox, repository, deadLetters, url, prefix, ...judgement }: RabbitmqBrokerOptions) {
     const topology = new Topology(prefix);
+    const burial = new Burial(dataSource, deadLetters, judgement.retryDelayMs);
     this.publisher = new Publisher(url, topology);
-    this.consumers = new Consumers(url, topology, judgement, (vendorId) => this.relay.resume(vendorId));
+    this.consumers = new Consumers(url, topology, new Serving(judgement, burial), (vendorId) =>
+      this.relay.resume(vendorId),
+    );
+    this.drain = new DeadLetterDrain(url, topology, burial);
     this.relay = new OutboxRelay({ dataSource, outbox, repository, publisher: this.publisher });
-    this.watchdog = new Watchdog(this.publisher.connection, this.consumers);
+    this.watchdog = new Watchdog(this.publisher.connection, this.consumers, this.drain);
   }
 
   async start(): Promise<void> {
-    await Promise.all([this.publisher.connection.start(), this.consumers.connection.start()]);
+    await Promise.all(this.connections.map((connection) => connection.start()));
     this.relay.start();
     this.watchdog.start();
   }
@@ -52,12 +64,21 @@ export class RabbitmqBroker implements Broker {
 
   /** The library's own close cancels nobody: the last handlers would be cut off, and new ones begin behind it. */
   async stop(deadlineMs: number): Promise<void> {
-    await settledWithin(deadlineMs, Promise.all([this.watchdog.stop(), this.relay.stop(), this.consumers.stop()]));
-    await Promise.all([this.publisher.connection.close(), this.consumers.connection.close()]);
+    const agents = [this.watchdog, this.relay, this.consumers, this.drain];
+    await settledWithin(deadlineMs, Promise.all(agents.map((agent) => agent.stop())));
+    await Promise.all(this.connections.map((connection) => connection.close()));
   }
 
   health(): Promise<BrokerHealth> {
     const reason = this.publisher.connection.fault ?? this.consumers.fault;
     return Promise.resolve({ up: reason === undefined, ...(reason && { reason }), consumers: this.consumers.counts() });
+  }
+
+  waiting(vendorId: string): Promise<number | undefined> {
+    return this.consumers.waiting(vendorId);
+  }
+
+  private get connections(): RabbitConnection[] {
+    return [this.publisher.connection, this.consumers.connection, this.drain.connection];
   }
 }

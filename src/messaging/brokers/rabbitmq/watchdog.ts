@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { describe } from '../../delivery';
 import type { RabbitConnection } from './connection';
 import type { Consumers } from './consumers';
+import type { DeadLetterDrain } from './dead-letter-drain';
 
 /** How long a vendor whose consumers died unnoticed waits for new ones, about. */
 const WATCH_MS = 2_000;
@@ -20,6 +21,7 @@ export class Watchdog {
   constructor(
     private readonly publishing: RabbitConnection,
     private readonly consumers: Consumers,
+    private readonly drain: DeadLetterDrain,
   ) {}
 
   start(): void {
@@ -36,10 +38,13 @@ export class Watchdog {
     const suspects = new Set<string>();
     if (this.publishing.lacksChannel) suspects.add('publish');
     if (this.consumers.connection.lacksChannel) suspects.add('consume');
-    await this.consumers.reconcile();
+    if (this.drain.connection.lacksChannel) suspects.add('drain');
+    await Promise.all([this.consumers.reconcile(), this.drain.reconcile()]);
     if (await this.consumers.missesSomeAtBroker()) suspects.add('consume');
+    if (await this.drain.isMissingAtBroker()) suspects.add('drain');
     this.hangUpOn('publish', this.publishing, suspects);
     this.hangUpOn('consume', this.consumers.connection, suspects);
+    this.hangUpOn('drain', this.drain.connection, suspects);
     this.suspects = suspects;
   }
 

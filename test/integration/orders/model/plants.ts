@@ -1,3 +1,4 @@
+import { Client, type QueryConfig } from 'pg';
 import type { Transaction } from '../../../../src/database/sql';
 import { Outbox } from '../../../../src/messaging/outbox';
 import { ClaimRepository } from '../../../../src/orders/fulfilment/claim.repository';
@@ -13,6 +14,21 @@ import type { Stage } from './stage';
 
 /** Plants a bug in the running app; `jest.restoreAllMocks` takes it out again. */
 export type Plant = (stage: Stage) => void;
+
+type Query = (this: Client, config: QueryConfig, ...rest: unknown[]) => unknown;
+
+/** The prepared statement says something else from now on. */
+export function rewording(name: string, text: string, instead: string): void {
+  const prototype = Client.prototype as unknown as { query: Query };
+  const { query } = prototype;
+  jest.spyOn(prototype, 'query').mockImplementation(function (this: Client, config, ...rest) {
+    if (config.name !== name) return query.call(this, config, ...rest);
+    if (!config.text.includes(text)) throw new Error(`${name} does not say ${text}`);
+    // Under a name of its own: a connection keeps the text that it has prepared.
+    const reworded = { ...config, name: `${name}-reworded`, text: config.text.replace(text, instead) };
+    return query.call(this, reworded, ...rest);
+  });
+}
 
 /** Whoever arrives waits for the other; later ones pass. */
 export function meeting(): () => Promise<void> {
@@ -154,6 +170,7 @@ export const ignoringTheWishToCancel: Plant = ({ app }) => {
 
 export const keepingSlots: Plant = ({ app }) => {
   jest.spyOn(app.context.get(SlotRepository), 'free').mockResolvedValue();
+  rewording('complete-accepted', 'SET token = NULL, leased_until = NULL', 'SET token = token');
 };
 
 /** The message of placement is sent, and none after it. */

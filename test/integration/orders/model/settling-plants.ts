@@ -2,7 +2,7 @@ import type { Transaction } from '../../../../src/database/sql';
 import { ApplyRepository } from '../../../../src/stock/sync/apply.repository';
 import { SyncLeaseRepository } from '../../../../src/stock/sync/sync-lease.repository';
 import { StockRepository } from '../../../../src/stock/stock.repository';
-import type { Plant } from './plants';
+import { type Plant, rewording } from './plants';
 import { replacing } from './sync-plants';
 
 /** Settles acknowledged holds of which the condition is true, and lowers their counters. */
@@ -40,6 +40,7 @@ export const forgettingHoldsOfWhatLeft: Plant = ({ app }) => {
 /** An acceptance that is recorded after the listing that contains it waits for the next. */
 export const settlingBySyncsOnly: Plant = ({ app }) => {
   jest.spyOn(app.context.get(StockRepository), 'containsAcceptance').mockResolvedValue(false);
+  rewording('complete-accepted', 'WHEN picture.contained', 'WHEN false');
 };
 
 /** As if its time spoke for every product. */

@@ -1,0 +1,91 @@
+import { Injectable } from '@nestjs/common';
+import { type Connection, rows, type Transaction } from '../../database/sql';
+
+/** An order that has no message. */
+export interface Stranded {
+  orderId: string;
+  vendorId: string;
+}
+
+/**
+ * Orders that somebody should dispatch, and of which the database knows no message: none in the outbox, nobody has it in
+ * hand, and no operator has been told of it. $1: younger ones, in milliseconds, may just be on their way. Only open orders
+ * are read, whatever the number of others.
+ */
+const STRANDED = `
+  (SELECT order_id, vendor_id, created_at, tried_from, claimed_until, needs_attention FROM orders
+   WHERE status = 'pending'
+   UNION ALL
+   SELECT order_id, vendor_id, created_at, tried_from, claimed_until, needs_attention FROM orders
+   WHERE recall_requested_at IS NOT NULL) o
+  WHERE NOT o.needs_attention AND o.created_at < now() - $1::integer * interval '1 ms'
+    AND (o.claimed_until IS NULL OR o.claimed_until < now() - $1::integer * interval '1 ms')
+    AND NOT EXISTS (SELECT FROM outbox m WHERE m.subject = o.order_id)`;
+
+/** Orders that one statement flags; the others by the next sweep. */
+const FLAGGED_MAX = 1000;
+
+/** A letter of before a replay says nothing of the message that the replay sent. */
+const GIVEN_UP = `EXISTS (SELECT FROM dead_letters d WHERE d.order_id = o.order_id AND d.status = 'open'
+                            AND (o.tried_from IS NULL OR d.created_at >= o.tried_from))`;
+
+@Injectable()
+export class SweepRepository {
+  /** How many there are of each vendor. */
+  async count(on: Connection, ageMsMin: number): Promise<Map<string, number>> {
+    const found = await rows<{ vendor_id: string; count: number }>(
+      on,
+      `SELECT o.vendor_id, count(*)::integer AS count FROM ${STRANDED} GROUP BY o.vendor_id`,
+      [ageMsMin],
+    );
+    return new Map(found.map(({ vendor_id, count }) => [vendor_id, count]));
+  }
+
+  /** The oldest of a vendor, locked in the one order; what somebody else has locked is left to him. */
+  async lockOldest(tx: Transaction, vendorId: string, ageMsMin: number, limit: number): Promise<Stranded[]> {
+    const found = await rows<{ order_id: string }>(
+      tx,
+      `SELECT order_id FROM orders WHERE order_id IN (
+         SELECT o.order_id FROM ${STRANDED} AND o.vendor_id = $2 ORDER BY o.created_at LIMIT $3)
+       ORDER BY order_id FOR NO KEY UPDATE SKIP LOCKED`,
+      [ageMsMin, vendorId, limit],
+    );
+    return found.map(({ order_id: orderId }) => ({ orderId, vendorId }));
+  }
+
+  /** Has an operator asked about orders whose message is a dead letter. Answers which. */
+  async flagGivenUp(tx: Transaction, ageMsMin: number): Promise<string[]> {
+    const flagged = await rows<{ order_id: string }>(
+      tx,
+      `UPDATE orders SET needs_attention = true, updated_at = now(), attention_reason = COALESCE(
+         (SELECT d.cause FROM dead_letters d WHERE d.order_id = orders.order_id AND d.status = 'open'
+          ORDER BY d.created_at DESC LIMIT 1), 'Its message is a dead letter.')
+       WHERE order_id IN (
+         SELECT order_id FROM orders WHERE order_id IN (SELECT o.order_id FROM ${STRANDED} AND ${GIVEN_UP})
+         ORDER BY order_id FOR NO KEY UPDATE SKIP LOCKED)
+       RETURNING order_id`,
+      [ageMsMin],
+    );
+    return flagged.map(({ order_id }) => order_id);
+  }
+
+  /**
+   * Has an operator asked about pending orders that have been tried, or have waited, for longer than `ageMsMax`: their
+   * vendor is paused, or their messages wait behind others. Answers which, with their vendors.
+   */
+  async flagTooOld(tx: Transaction, ageMsMax: number, reason: string): Promise<Stranded[]> {
+    const flagged = await rows<{ order_id: string; vendor_id: string }>(
+      tx,
+      `UPDATE orders SET needs_attention = true, attention_reason = $2, updated_at = now()
+       WHERE order_id IN (
+         SELECT order_id FROM orders
+         WHERE status = 'pending' AND NOT needs_attention AND created_at < now() - $1::float8 * interval '1 ms'
+           AND (tried_from IS NULL OR tried_from < now() - $1::float8 * interval '1 ms')
+           AND (claimed_until IS NULL OR claimed_until < now())
+         ORDER BY order_id LIMIT ${FLAGGED_MAX} FOR NO KEY UPDATE SKIP LOCKED)
+       RETURNING order_id, vendor_id`,
+      [ageMsMax, reason],
+    );
+    return flagged.map(({ order_id, vendor_id }) => ({ orderId: order_id, vendorId: vendor_id }));
+  }
+}

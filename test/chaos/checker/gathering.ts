@@ -1,0 +1,125 @@
+import type { Purchase } from '../history';
+import { SETTINGS, VENDOR } from '../settings';
+import type { World } from '../world/world';
+import type { Evidence, HoldState, OrderStatus, StoredKey, StoredOrder, StoredProduct } from './evidence';
+import type { Sightings } from './sightings';
+
+/** What a round began with, so that its evidence is its own. */
+export interface Beginning {
+  ordersBefore: Set<string>;
+  outputLengths: Map<string, number>;
+  logLength: number;
+}
+
+export async function beginning({ database, processes }: World): Promise<Beginning> {
+  const orders = await database.rows<{ order_id: string }>('SELECT order_id FROM orders');
+  return {
+    ordersBefore: new Set(orders.map(({ order_id }) => order_id)),
+    outputLengths: new Map(processes.map((each) => [each.name, each.output().length])),
+    logLength: database.log().length,
+  };
+}
+
+/** Asks the database and the vendors, past all wires. */
+export async function gather(
+  world: World,
+  { ordersBefore, outputLengths, logLength }: Beginning,
+  history: Purchase[],
+  { seen, miscounted }: Pick<Sightings, 'seen' | 'miscounted'>,
+  vendorsRefuseAnyway: boolean,
+): Promise<Evidence> {
+  const { database, vendors, counter, processes } = world;
+  const isOfThisRound = (orderId: string): boolean => !ordersBefore.has(orderId);
+  const orders = (await storedOrders(world)).filter(({ orderId }) => isOfThisRound(orderId));
+  return {
+    history,
+    orders,
+    events: await storedEvents(
+      world,
+      orders.map(({ orderId }) => orderId),
+    ),
+    keys: await storedKeys(world, history),
+    products: await storedProducts(world),
+    miscountedMeanwhile: miscounted,
+    sightings: seen.filter(({ orderId }) => isOfThisRound(orderId)),
+    books: (await vendors.books()).filter(({ reference }) => isOfThisRound(reference)),
+    calls: counter.calls.filter(({ reference }) => isOfThisRound(reference)),
+    provableMs: Number(SETTINGS.VENDOR_TIMEOUT_MS) + VENDOR.consistencyLagMs,
+    vendorsRefuseAnyway,
+    outputs: processes.map((each) => ({
+      process: each.name,
+      text: each.output().slice(outputLengths.get(each.name)),
+    })),
+    databaseLog: database.log().slice(logLength),
+  };
+}
+
+async function storedOrders({ database }: World): Promise<StoredOrder[]> {
+  const rows = await database.rows<{
+    order_id: string;
+    product_id: string;
+    quantity: number;
+    status: OrderStatus;
+    hold_state: HoldState;
+    available_quantity: number;
+    attention_reason: string | null;
+    has_message: boolean;
+  }>(
+    `SELECT order_id, product_id, quantity, status, hold_state, available_quantity, attention_reason,
+            EXISTS (SELECT FROM outbox WHERE subject = order_id) AS has_message
+     FROM orders ORDER BY created_at, order_id`,
+  );
+  return rows.map((row) => ({
+    orderId: row.order_id,
+    productId: row.product_id,
+    quantity: row.quantity,
+    status: row.status,
+    hold: row.hold_state,
+    available: row.available_quantity,
+    attentionReason: row.attention_reason,
+    hasMessage: row.has_message,
+  }));
+}
+
+async function storedEvents({ database }: World, orderIds: string[]): Promise<Map<string, string[]>> {
+  const rows = await database.rows<{ order_id: string; types: string[] }>(
+    `SELECT order_id, array_agg(type::text ORDER BY event_id) AS types FROM order_events
+     WHERE order_id = ANY ($1::text[]) GROUP BY order_id`,
+    [orderIds],
+  );
+  return new Map(rows.map(({ order_id, types }) => [order_id, types]));
+}
+
+async function storedKeys({ database }: World, history: Purchase[]): Promise<StoredKey[]> {
+  const rows = await database.rows<{ key: string; status: number; answer: { orderIds?: string[] } }>(
+    'SELECT key, status, answer FROM idempotency_keys WHERE key = ANY ($1::text[])',
+    [history.flatMap(({ key }) => key ?? [])],
+  );
+  return rows.map(({ key, status, answer }) => ({ key, status, orderIds: answer.orderIds ?? [] }));
+}
+
+const ADDED_UP = `
+  SELECT p.product_id, p.vendor_quantity, p.reserved_quantity, p.stock_quantity,
+         COALESCE(sum(o.quantity), 0)::integer AS open_holds
+  FROM products p LEFT JOIN orders o
+    ON o.vendor_id = p.vendor_id AND o.product_id = p.product_id AND o.hold_state IN ('held', 'acknowledged')
+  GROUP BY p.vendor_id, p.product_id`;
+
+export async function storedProducts({ database }: World, { onlyWrong = false } = {}): Promise<StoredProduct[]> {
+  const wrong = ` HAVING p.reserved_quantity <> COALESCE(sum(o.quantity), 0)
+    OR p.stock_quantity <> GREATEST(p.vendor_quantity - p.reserved_quantity, 0)`;
+  const rows = await database.rows<{
+    product_id: string;
+    vendor_quantity: number;
+    reserved_quantity: number;
+    stock_quantity: number;
+    open_holds: number;
+  }>(onlyWrong ? ADDED_UP + wrong : ADDED_UP);
+  return rows.map((row) => ({
+    productId: row.product_id,
+    vendorQuantity: row.vendor_quantity,
+    reserved: row.reserved_quantity,
+    stock: row.stock_quantity,
+    openHolds: row.open_holds,
+  }));
+}

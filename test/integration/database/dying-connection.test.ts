@@ -1,0 +1,41 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import { DataSource } from 'typeorm';
+import { databaseFailure } from '../../../src/database/database-errors';
+import { dataSourceOptions } from '../../../src/database/data-source';
+
+/** Of the PostgreSQL protocol: letter, length, content. */
+function packet(letter: string, ...content: Buffer[]): Buffer {
+  const body = Buffer.concat(content);
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(body.length + 4);
+  return Buffer.concat([Buffer.from(letter), length, body]);
+}
+
+const AUTHENTICATED = packet('R', Buffer.alloc(4));
+const READY = packet('Z', Buffer.from('I'));
+const TERMINATED = packet('E', Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0'));
+
+describe('a server that ends a connection in the packet that opens it', () => {
+  let server: Server;
+
+  beforeEach(async () => {
+    server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(Buffer.concat([AUTHENTICATED, READY, TERMINATED])));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+
+  afterEach(() => void server.close());
+
+  it('is told as a database that is away, and ends nobody', async () => {
+    const { port } = server.address() as { port: number };
+    const options = dataSourceOptions(`postgres://u:p@127.0.0.1:${port}/d?sslmode=disable`, {
+      connectionsMax: 1,
+      waitMs: 1000,
+    });
+    const failed = await new DataSource(options).initialize().catch((error: unknown) => error);
+    expect(databaseFailure(failed)).toBe('unavailable');
+  });
+});
