@@ -154,7 +154,7 @@ describe('dispatching an order', () => {
         `SELECT (extract(epoch FROM claimed_until - deadline_at) * 1000)::float8 AS "uncoveredMs"
          FROM dispatch_attempts JOIN orders USING (order_id)`,
       );
-      return 'drop';
+      return 'drop' as const;
     };
     await place();
     await step();
