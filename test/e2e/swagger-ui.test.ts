@@ -79,6 +79,7 @@ tests(`Swagger UI in ${CHROMIUM} (skipped where that is not installed)`, () => {
       'API keys',
       'checkouts',
       'health',
+      'operations',
       'orders',
       'products',
       'vendors',
