@@ -41,7 +41,7 @@ export class VendorRegistry {
     return found;
   }
 
-  page(query: { vendorId?: string; after?: string; limit: number }): Promise<(VendorNow)[]> {
+  page(query: { vendorId?: string; after?: string; limit: number }): Promise<VendorNow[]> {
     const intervalMsDefault = this.config.stockSyncIntervalMs;
     return this.vendors.listNow(this.dataSource.manager, { ...query, intervalMsDefault });
   }

@@ -138,7 +138,7 @@ export class ClaimRepository {
     const givenAt = performance.now();
     const values = [orderId, claimLeaseMs, deliveryAttemptsMax, deliveryAgeMsMax, vendorTotalMs];
     const [found] = await prepared<TakenRow>(on, 'take-order-in-hand', TAKE, values);
-    if (found?.token == null) return notTaken(found);
+    if (!found || found.token === null) return notTaken(found);
     const { vendor_id: vendorId, product_id: productId, quantity, token } = found;
     return {
       taken: true,

@@ -55,10 +55,13 @@ const closedLeave = (): Leave => ({ vendorId: 'acme', operation: 'orders', openi
 /** Takes an order of the vendor in hand. Answers the leave to call it, or that there is none. */
 async function take(process: INestApplicationContext, vendorId = 'acme'): Promise<Leave | undefined> {
   const orderId = untaken[vendorId]!.pop()!;
-  const taken = await process.get(OrdersInHand).take(orderId).catch((error: unknown) => {
-    if (error instanceof NoFreeSlot || error instanceof VendorShut) return undefined;
-    throw error;
-  });
+  const taken = await process
+    .get(OrdersInHand)
+    .take(orderId)
+    .catch((error: unknown) => {
+      if (error instanceof NoFreeSlot || error instanceof VendorShut) return undefined;
+      throw error;
+    });
   if (!taken) untaken[vendorId]!.push(orderId);
   return taken?.leave;
 }
@@ -256,7 +259,9 @@ describe('when its pause is over, a vendor', () => {
   it('is probed by another when the prober has died, once its lease has ended', async () => {
     const dead = await probing();
     expect(await granted(10)).toEqual([]);
-    await app.dataSource.query(`UPDATE vendor_slots SET leased_until = now() - interval '1 ms' WHERE token IS NOT NULL`);
+    await app.dataSource.query(
+      `UPDATE vendor_slots SET leased_until = now() - interval '1 ms' WHERE token IS NOT NULL`,
+    );
     const [next, ...more] = await granted(10);
     expect([next?.opening, more]).toEqual([dead.opening, []]);
     await notes(second, 'failing', next!);

@@ -57,7 +57,9 @@ describe.each([
   }
 
   async function place(vendorId: string): Promise<string> {
-    const { order } = await app.context.get(Placement).place({ productId: `${vendorId}:A`, quantity: 1 }, { client: 'test' });
+    const { order } = await app.context
+      .get(Placement)
+      .place({ productId: `${vendorId}:A`, quantity: 1 }, { client: 'test' });
     return order.orderId;
   }
 

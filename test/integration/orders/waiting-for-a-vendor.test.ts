@@ -33,9 +33,7 @@ describe('an order whose vendor is left alone', () => {
   });
 
   async function place(): Promise<string> {
-    const { order } = await app.context
-      .get(Placement)
-      .place({ productId: 'acme:A', quantity: 1 }, { client: 'test' });
+    const { order } = await app.context.get(Placement).place({ productId: 'acme:A', quantity: 1 }, { client: 'test' });
     return order.orderId;
   }
 
@@ -114,9 +112,7 @@ describe('an order whose vendor is left alone', () => {
     expect(await breaker()).toBe('open');
     await app.dataSource.query(`UPDATE vendor_breakers SET open_until = now() + interval '1 minute'`);
     const sent = [vendor.purchases.length, vendor.lookUps.length, await count('dispatch_attempts')];
-    const { order } = await app.context
-      .get(Placement)
-      .place({ productId: 'other:A', quantity: 1 }, { client: 'test' });
+    const { order } = await app.context.get(Placement).place({ productId: 'other:A', quantity: 1 }, { client: 'test' });
     for (let times = 0; times < 3; times++) await step();
     expect([vendor.purchases.length, vendor.lookUps.length, await count('dispatch_attempts')]).toEqual([
       ...sent.slice(0, 2),

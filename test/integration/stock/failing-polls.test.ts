@@ -36,8 +36,7 @@ describe('a vendor whose polls fail', () => {
     for (let poll = 0; poll < polls; poll++) await room.app.sync('acme');
   }
 
-  const pauseEnds = () =>
-    room.app.dataSource.query(`UPDATE vendor_breakers SET open_until = now() - interval '1 ms'`);
+  const pauseEnds = () => room.app.dataSource.query(`UPDATE vendor_breakers SET open_until = now() - interval '1 ms'`);
 
   it('is not polled by any process for a while, and its orders are dispatched all the same', async () => {
     await fails(POLLS - 1);
