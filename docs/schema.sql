@@ -268,6 +268,25 @@ COMMENT ON COLUMN stock_sync_runs.polled_at IS 'our clock: the poll began no ear
 COMMENT ON COLUMN stock_sync_runs.staged IS 'rows kept of a held listing; fewer in its table means that a crash of the server lost them';
 COMMENT ON COLUMN stock_sync_runs.progress_at IS 'when the counts of a running sync were last written';
 
+CREATE TABLE vendor_breakers (
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  operation character varying(8) NOT NULL,
+  opening bigint NOT NULL,
+  pauses integer NOT NULL,
+  open_until timestamp with time zone,
+  closed_at timestamp with time zone,
+  CONSTRAINT vendor_breakers_pkey PRIMARY KEY (vendor_id, operation),
+  CONSTRAINT vendor_breakers_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
+  CONSTRAINT vendor_breakers_check CHECK ((open_until IS NULL) = (closed_at IS NOT NULL)),
+  CONSTRAINT vendor_breakers_operation_check CHECK (operation::text = ANY (ARRAY['orders'::character varying, 'stock'::character varying]::text[])),
+  CONSTRAINT vendor_breakers_pauses_check CHECK (pauses > 0)
+);
+COMMENT ON TABLE vendor_breakers IS 'a row from the first time that a breaker opens; without one it is closed';
+COMMENT ON COLUMN vendor_breakers.opening IS 'fencing token: which opening a probe is for';
+COMMENT ON COLUMN vendor_breakers.pauses IS 'pauses in a row of the last opening; each is longer than the one before';
+COMMENT ON COLUMN vendor_breakers.open_until IS 'null: closed; in the past: half open, and one call may probe';
+COMMENT ON COLUMN vendor_breakers.closed_at IS 'more and more calls are let through from then on';
+
 CREATE TABLE vendor_slots (
   vendor_id character varying(32) COLLATE "C" NOT NULL,
   slot smallint NOT NULL,
@@ -309,6 +328,7 @@ CREATE TABLE vendors (
   sync_etag text,
   sync_marks_of character varying(2100),
   sync_failures integer NOT NULL DEFAULT 0,
+  paused boolean NOT NULL DEFAULT false,
   CONSTRAINT vendors_pkey PRIMARY KEY (vendor_id),
   CONSTRAINT vendors_clock_margin_ms_check CHECK (clock_margin_ms >= 0),
   CONSTRAINT vendors_consistency_lag_ms_check CHECK (consistency_lag_ms >= 0),
@@ -337,3 +357,4 @@ COMMENT ON COLUMN vendors.sync_position IS 'where a delta goes on; the adapter k
 COMMENT ON COLUMN vendors.sync_etag IS 'validator of the last complete listing that was applied whole';
 COMMENT ON COLUMN vendors.sync_marks_of IS 'dialect and address that gave the position and the etag';
 COMMENT ON COLUMN vendors.sync_failures IS 'polls that failed since the last that did not';
+COMMENT ON COLUMN vendors.paused IS 'an operator has stopped dispatch; the stock is polled all the same';
