@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { oneOf, type Random } from '../support/random';
 import { Shopper } from '../support/shopper';
 import { type Purchase, type Result, resultOf } from './history';
-import { BUYERS, PAUSE_MS_MAX } from './settings';
+import { BUYERS } from './settings';
 import type { World } from './world/world';
 
 /** A client gives up waiting for an answer. */
@@ -24,6 +24,7 @@ export class Buyers {
     private readonly world: World,
     private readonly random: Random,
     private readonly round: string,
+    private readonly pauseMsMax: number,
   ) {
     this.shoppers = world.apis.map(({ url }) => new Shopper(url, world.apiKey, BUYERS));
     this.buying = Array.from({ length: BUYERS }, () => this.buyOnAndOn());
@@ -42,7 +43,7 @@ export class Buyers {
       this.purchases.push(purchase);
       await this.buy(purchase);
       if (this.random() < SHARES.cancelled) await this.cancel(purchase);
-      await pause(this.random() * PAUSE_MS_MAX);
+      await pause(this.random() * this.pauseMsMax);
     }
   }
 

@@ -15,6 +15,7 @@ function ordered(orderId: string, changes: Partial<StoredOrder> = {}): StoredOrd
     available: 10,
     attentionReason: null,
     hasMessage: false,
+    story: ['placed', 'sent', 'completed'],
     ...changes,
   };
 }
@@ -34,12 +35,11 @@ const unknown = { kind: 'unknown' as const, why: 'ECONNRESET' };
 function harmless(): Evidence {
   return {
     history: [bought('k1', unknown, created('o1')), bought('k2', created('o2')), bought(undefined, unknown)],
-    orders: [ordered('o1'), ordered('o2', { status: 'failed', hold: 'released' }), ordered('o3')],
-    events: new Map([
-      ['o1', ['placed', 'sent', 'completed']],
-      ['o2', ['placed', 'sent', 'failed']],
-      ['o3', ['placed', 'sent', 'unknown', 'lookedUp', 'completed']],
-    ]),
+    orders: [
+      ordered('o1'),
+      ordered('o2', { status: 'failed', hold: 'released', story: ['placed', 'sent', 'failed'] }),
+      ordered('o3'),
+    ],
     keys: [
       { key: 'k1', status: 201, orderIds: ['o1'] },
       { key: 'k2', status: 201, orderIds: ['o2'] },
@@ -92,10 +92,9 @@ const planted: [what: string, plant: (evidence: Evidence) => void, found: string
   ['a key that was answered and is not remembered', ({ keys }) => keys.pop(), 'a key gives one order'],
   [
     'two orders for one request that heard nothing',
-    ({ orders, books, events }) => {
+    ({ orders, books }) => {
       orders.push(ordered('o5'));
       books.push(entered('o5'));
-      events.set('o5', ['placed', 'sent', 'completed']);
     },
     'an order that no answer names was asked for by somebody who heard nothing',
   ],
@@ -179,11 +178,11 @@ const planted: [what: string, plant: (evidence: Evidence) => void, found: string
     ({ sightings }) => sightings.push({ orderId: 'o2', status: 'failed', hold: 'held' }),
     'states never go back',
   ],
-  ['an order that ended twice', ({ events }) => events.get('o1')!.push('failed'), 'an order ends once'],
-  ['an order that ended untold', ({ events }) => events.get('o1')!.pop(), 'an order’s events tell its end'],
+  ['an order that ended twice', ({ orders }) => orders[0]!.story.push('failed'), 'an order ends once'],
+  ['an order that ended untold', ({ orders }) => orders[0]!.story.pop(), 'an order’s events tell its end'],
   [
     'an order that was sent after its end',
-    ({ events }) => events.get('o1')!.push('sent'),
+    ({ orders }) => orders[0]!.story.push('sent'),
     'nothing is sent after an order’s end',
   ],
   [
@@ -194,25 +193,25 @@ const planted: [what: string, plant: (evidence: Evidence) => void, found: string
   ],
   [
     'a pending order without a message',
-    ({ orders, events }) => {
+    ({ orders }) => {
       Object.assign(orders[0]!, { status: 'pending', hold: 'held' });
-      events.get('o1')!.pop();
+      orders[0]!.story.pop();
     },
     'every order is decided once it is calm',
   ],
   [
     'a pending order whose message waits for ever',
-    ({ orders, events }) => {
+    ({ orders }) => {
       Object.assign(orders[0]!, { status: 'pending', hold: 'held', hasMessage: true });
-      events.get('o1')!.pop();
+      orders[0]!.story.pop();
     },
     'every order is decided once it is calm',
   ],
   [
     'an operator who is asked what the vendor’s books answer',
-    ({ orders, events }) => {
+    ({ orders }) => {
       Object.assign(orders[0]!, { status: 'pending', hold: 'held', attentionReason: 'Unknown.' });
-      events.get('o1')!.pop();
+      orders[0]!.story.pop();
     },
     'nobody is asked what the vendor’s books answer',
   ],
@@ -237,7 +236,7 @@ describe('the checker of the fault suite', () => {
   it('leaves an order to the operator that no vendor knows of', () => {
     const evidence = harmless();
     Object.assign(evidence.orders[0]!, { status: 'pending', hold: 'held', attentionReason: 'Attempts used up.' });
-    evidence.events.get('o1')!.pop();
+    evidence.orders[0]!.story.pop();
     evidence.books.shift();
     expect(check(evidence)).toEqual([]);
   });

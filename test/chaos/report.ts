@@ -59,14 +59,14 @@ export function keepEvidence(
 ): string {
   const into = join(folder, round.name.replaceAll(/[^a-z0-9]+/g, '-'));
   mkdirSync(into, { recursive: true });
-  const { history, orders, books, calls, events, outputs, databaseLog, ...others } = evidence;
+  const { history, orders, books, calls, outputs, databaseLog, ...others } = evidence;
   const write = (file: string, content: unknown): void =>
     writeFileSync(join(into, file), typeof content === 'string' ? content : JSON.stringify(content, null, 1));
   write('violations.json', { seed: round.seed, recoveredMs, violations });
   write('client-history.json', history);
   write('ledgers.json', books);
   write('vendor-calls.json', calls);
-  write('database.json', { orders, events: Object.fromEntries(events), ...others });
+  write('database.json', { orders, ...others });
   write('postgres.log', databaseLog);
   write(
     'processes.json',

@@ -8,7 +8,7 @@ import { type Beginning, beginning, gather } from './checker/gathering';
 import { Sightings } from './checker/sightings';
 import type { Fault, Trouble } from './faults/fault';
 import { createdIds } from './history';
-import { CALM_MS } from './settings';
+import { CALM_MS, PAUSE_LONG_MS_MAX, PAUSE_MS_MAX } from './settings';
 import { allReady, restock, type World } from './world/world';
 
 /** Of load before the first fault, and after the last. */
@@ -38,7 +38,12 @@ export async function runRound(world: World, round: Round): Promise<RoundResult>
   const began = await beginning(world);
   const random = randomOf(round.seed);
   const sightings = new Sightings(world);
-  const buyers = new Buyers(world, random, `${round.name}-${Date.now()}`);
+  const buyers = new Buyers(
+    world,
+    random,
+    `${round.name}-${Date.now()}`,
+    round.lengthy ? PAUSE_LONG_MS_MAX : PAUSE_MS_MAX,
+  );
   const idle = await makeFaults(world, round, random, buyers);
   const calmSince = performance.now();
   await pause(AROUND_MS);

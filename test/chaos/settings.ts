@@ -27,6 +27,8 @@ export const PLENTY_QUANTITY = 100_000;
 export const BUYERS = 6;
 /** Between two purchases of one buyer. */
 export const PAUSE_MS_MAX = 150;
+/** The same under faults of minutes: what gathers meanwhile is to be dealt with within the calm on a small machine. */
+export const PAUSE_LONG_MS_MAX = 600;
 
 /** What is not decided so long after the last fault is stuck. */
 export const CALM_MS = 60_000;

@@ -103,6 +103,7 @@ describe('a path that does not exist', () => {
     ['OPTIONS', '/v1/nothing'],
     // These come with later releases, and are absent until then.
     ['POST', `/v1/checkouts/${ID}/cancel`],
+    ['POST', '/v1/vendors/acme/stop'],
     ['GET', `/v1/vendors/acme/syncs/${ID}`],
     ['POST', '/v1/reconciliation/runs'],
     ['GET', '/v1/consistency'],

@@ -86,7 +86,9 @@ const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())
  * Claims the order $1, takes a slot of its vendor and, where a purchase is next, opens its attempt: one statement and so
  * one transaction. (Eight round trips, each planned anew, were half of what an order cost the database.) The order is
  * locked before the slot, which is skipped where somebody else has it in hand: nobody waits for a slot. What was read of
- * the attempts stands for the present only while nobody has claimed the order since: hence the look at the token.
+ * the attempts stands for the present only while nobody has claimed the order since: hence the look at the token. An
+ * attempt may last as long as its claim, not only as a call: a worker that was frozen in between may begin its call as late
+ * as the claim still covers it, and a look-up proves nothing before that call is over.
  */
 const TAKE = `
   WITH seen AS MATERIALIZED (
@@ -117,7 +119,7 @@ const TAKE = `
     RETURNING slot),
   attempt AS (
     INSERT INTO dispatch_attempts (order_id, token, deadline_at)
-    SELECT $1, token, clock_timestamp() + $5::integer * interval '1 ms' FROM claimed, history, slot
+    SELECT $1, token, clock_timestamp() + $2::integer * interval '1 ms' FROM claimed, history, slot
     WHERE open = 0 AND NOT recalling AND NOT cancel_requested AND NOT used_up AND NOT too_old
     RETURNING order_id),
   told AS (
@@ -134,9 +136,9 @@ export class ClaimRepository {
    * cancelled, or one that is recalled.
    */
   async take(on: Connection, orderId: string, limits: TakeLimits): Promise<Taking> {
-    const { claimLeaseMs, deliveryAttemptsMax, deliveryAgeMsMax, vendorTotalMs } = limits;
+    const { claimLeaseMs, deliveryAttemptsMax, deliveryAgeMsMax } = limits;
     const givenAt = performance.now();
-    const values = [orderId, claimLeaseMs, deliveryAttemptsMax, deliveryAgeMsMax, vendorTotalMs];
+    const values = [orderId, claimLeaseMs, deliveryAttemptsMax, deliveryAgeMsMax];
     const [found] = await prepared<TakenRow>(on, 'take-order-in-hand', TAKE, values);
     if (!found || found.token === null) return notTaken(found);
     const { vendor_id: vendorId, product_id: productId, quantity, token } = found;

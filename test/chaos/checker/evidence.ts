@@ -16,6 +16,8 @@ export interface StoredOrder {
   attentionReason: string | null;
   /** A message about it is in the outbox, due or not. */
   hasMessage: boolean;
+  /** Types of its events, oldest first. */
+  story: string[];
 }
 
 export interface StoredProduct {
@@ -44,8 +46,6 @@ export interface Sighting {
 export interface Evidence {
   history: Purchase[];
   orders: StoredOrder[];
-  /** Types of each order's events, oldest first. */
-  events: Map<string, string[]>;
   keys: StoredKey[];
   products: StoredProduct[];
   /** Products that did not add up at some moment under way. */

@@ -34,10 +34,6 @@ export async function gather(
   return {
     history,
     orders,
-    events: await storedEvents(
-      world,
-      orders.map(({ orderId }) => orderId),
-    ),
     keys: await storedKeys(world, history),
     products: await storedProducts(world),
     miscountedMeanwhile: miscounted,
@@ -54,6 +50,7 @@ export async function gather(
   };
 }
 
+/** In one statement, so that nothing happens between an order and its story. */
 async function storedOrders({ database }: World): Promise<StoredOrder[]> {
   const rows = await database.rows<{
     order_id: string;
@@ -64,10 +61,12 @@ async function storedOrders({ database }: World): Promise<StoredOrder[]> {
     available_quantity: number;
     attention_reason: string | null;
     has_message: boolean;
+    story: string[];
   }>(
     `SELECT order_id, product_id, quantity, status, hold_state, available_quantity, attention_reason,
-            EXISTS (SELECT FROM outbox WHERE subject = order_id) AS has_message
-     FROM orders ORDER BY created_at, order_id`,
+            EXISTS (SELECT FROM outbox WHERE subject = order_id) AS has_message,
+            ARRAY(SELECT type::text FROM order_events e WHERE e.order_id = o.order_id ORDER BY event_id) AS story
+     FROM orders o ORDER BY created_at, order_id`,
   );
   return rows.map((row) => ({
     orderId: row.order_id,
@@ -78,16 +77,8 @@ async function storedOrders({ database }: World): Promise<StoredOrder[]> {
     available: row.available_quantity,
     attentionReason: row.attention_reason,
     hasMessage: row.has_message,
+    story: row.story,
   }));
-}
-
-async function storedEvents({ database }: World, orderIds: string[]): Promise<Map<string, string[]>> {
-  const rows = await database.rows<{ order_id: string; types: string[] }>(
-    `SELECT order_id, array_agg(type::text ORDER BY event_id) AS types FROM order_events
-     WHERE order_id = ANY ($1::text[]) GROUP BY order_id`,
-    [orderIds],
-  );
-  return new Map(rows.map(({ order_id, types }) => [order_id, types]));
 }
 
 async function storedKeys({ database }: World, history: Purchase[]): Promise<StoredKey[]> {

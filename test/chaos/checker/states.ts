@@ -16,10 +16,10 @@ const HOLDS_AFTER: Record<HoldState, HoldState[]> = {
 const ENDS: Record<string, OrderStatus> = { completed: 'completed', failed: 'failed', cancelled: 'failed' };
 
 /** States only move forward, as they were seen and as the events tell. */
-export function checkStates({ orders, sightings, events }: Evidence): Violation[] {
+export function checkStates({ orders, sightings }: Evidence): Violation[] {
   return [
     ...[...grouped(sightings, ({ orderId }) => orderId).values()].flatMap(checkSteps),
-    ...orders.flatMap((order) => checkStory(order, events.get(order.orderId) ?? [])),
+    ...orders.flatMap(checkStory),
   ];
 }
 
@@ -34,7 +34,7 @@ function checkSteps(seen: Sighting[]): Violation[] {
   });
 }
 
-function checkStory({ orderId, status }: StoredOrder, story: string[]): Violation[] {
+function checkStory({ orderId, status, story }: StoredOrder): Violation[] {
   const tell = (check: string): Violation[] => [{ check, harm: 'other', orderId, detail: story.join(', ') }];
   const ends = story.flatMap((type, index) => (ENDS[type] ? [{ index, status: ENDS[type] }] : []));
   if (ends.length > 1) return tell('an order ends once');

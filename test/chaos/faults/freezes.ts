@@ -11,6 +11,10 @@ const CLAIMED_MS = 3_000;
 /** Then whoever takes over has time for all of it. */
 const TAKEN_OVER_MS = 1_500;
 const FROZEN_LONG_MS = 60_000;
+/** The claim covers a whole call after it: 2.5 s, less the vendor's time-out. */
+const SPARE_MS = 1_200;
+/** Until the call that comes late has failed. */
+const FAILED_MS = 500;
 
 export const freezes: Fault[] = [
   {
@@ -24,6 +28,12 @@ export const freezes: Fault[] = [
     what: 'a worker frozen when the vendor has answered, for longer than its claim lasts',
     part: 'worker',
     make: (world, trouble) => freeze(world, 'answering', trouble),
+  },
+  {
+    name: 'freeze-briefly',
+    what: 'a worker frozen between claim and call for less than its claim has to spare, whose call then fails',
+    part: 'worker',
+    make: (world) => freezeBriefly(world),
   },
 ];
 
@@ -44,6 +54,26 @@ async function freeze(world: World, point: WorkerPoint, { lengthy }: Trouble): P
     await pause(TAKEN_OVER_MS);
   } finally {
     worker.thaw();
+  }
+  return 1;
+}
+
+/** What a look-up proves counts from when the purchase was really sent. */
+async function freezeBriefly(world: World): Promise<number> {
+  let frozen: KeptAlive | undefined;
+  const strike = (worker: KeptAlive): void => {
+    frozen = worker;
+    worker.freeze();
+  };
+  if (!(await struckAt(world, 'claimed', strike, 'pass'))) return 0;
+  try {
+    await world.vendors.faults({ error5xx: { operation: 'order', status: 503 } });
+    await pause(SPARE_MS);
+    frozen!.thaw();
+    await pause(FAILED_MS);
+  } finally {
+    frozen!.thaw();
+    await world.vendors.faults({});
   }
   return 1;
 }

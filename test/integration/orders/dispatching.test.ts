@@ -147,6 +147,20 @@ describe('dispatching an order', () => {
     expect(await orderOf(orderId)).toMatchObject({ status: 'completed' });
   });
 
+  it('counts on a purchase that begins as late as the claim covers it: a frozen worker may send it then', async () => {
+    let uncoveredMs = NaN;
+    vendor.onPurchase = async () => {
+      [{ uncoveredMs }] = await app.dataSource.query(
+        `SELECT (extract(epoch FROM claimed_until - deadline_at) * 1000)::float8 AS "uncoveredMs"
+         FROM dispatch_attempts JOIN orders USING (order_id)`,
+      );
+      return 'drop' as const;
+    };
+    await place();
+    await step();
+    expect(uncoveredMs).toBeLessThan(100);
+  });
+
   it('waits while the vendor says pending', async () => {
     vendor.onPurchase = () => ({ status: 500 });
     const orderId = await place();

@@ -3,6 +3,7 @@ import type { Channel, ConfirmChannel } from 'amqplib';
 import type { MessageHandler } from '../../broker';
 import { describe } from '../../delivery';
 import { RabbitConnection } from './connection';
+import { declareAlone } from './declaring';
 import { Consumer } from './consumer';
 import type { Serving } from './serving';
 import type { Topology } from './topology';
@@ -143,7 +144,7 @@ export class Consumers {
   private async declareShared(channel: ConfirmChannel): Promise<boolean> {
     if (this.declaredFor === channel) return true;
     try {
-      await this.connection.onTemporaryChannel((temporary) => this.topology.declareShared(temporary));
+      await declareAlone(this.connection, this.topology.dead, (temporary) => this.topology.declareShared(temporary));
       this.declaredFor = channel;
       this.sharedFault = undefined;
       return true;
@@ -160,7 +161,9 @@ export class Consumers {
     if (complete && queue.declaredFor === channel) return;
     try {
       // Declared where a refusal closes nothing else: on the consumers' own channel it would be a reconnect loop.
-      await this.connection.onTemporaryChannel((temporary) => this.topology.declareQueue(temporary, queue.vendorId));
+      await declareAlone(this.connection, this.topology.queueOf(queue.vendorId), (temporary) =>
+        this.topology.declareQueue(temporary, queue.vendorId),
+      );
       queue.declaredFor = channel;
       this.declared(queue.vendorId);
       for (const consumer of closed) await consumer.open(channel);

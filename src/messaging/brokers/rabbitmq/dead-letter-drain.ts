@@ -4,6 +4,7 @@ import { UnreadableMessage } from '../../broker';
 import { causeOfUnreadable, describe } from '../../delivery';
 import type { Burial } from './burial';
 import { RabbitConnection } from './connection';
+import { declareAlone } from './declaring';
 import { Consumer } from './consumer';
 import type { Topology } from './topology';
 import { fromWire } from './wire-format';
@@ -66,7 +67,7 @@ export class DeadLetterDrain {
     const { channel } = this.connection;
     if (channel === undefined || this.stopping || this.consumer.isOpenOn(channel)) return;
     try {
-      await this.connection.onTemporaryChannel((temporary) => this.topology.declareShared(temporary));
+      await declareAlone(this.connection, this.topology.dead, (temporary) => this.topology.declareShared(temporary));
       await this.consumer.open(channel);
       this.fault = undefined;
     } catch (error) {

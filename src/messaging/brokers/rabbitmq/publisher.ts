@@ -2,6 +2,7 @@ import type { ConfirmChannel } from 'amqplib';
 import type { Message } from '../../message';
 import { settledWithin } from '../../settled-within';
 import { RabbitConnection } from './connection';
+import { declareAlone } from './declaring';
 import type { Topology } from './topology';
 import { toWire } from './wire-format';
 
@@ -42,7 +43,7 @@ export class Publisher {
     const channel = this.connection.channel;
     if (this.declaredFor !== channel) {
       // Publishing to an exchange that is not there would take the connection down.
-      await this.connection.onTemporaryChannel((temporary) => this.topology.declareShared(temporary));
+      await declareAlone(this.connection, this.topology.dead, (temporary) => this.topology.declareShared(temporary));
       this.declaredFor = channel;
     }
     return true;
