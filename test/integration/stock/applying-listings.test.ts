@@ -245,18 +245,16 @@ describe('applying a listing', () => {
     expect(await app.dataSource.query(left)).toEqual([]);
   });
 
-  it('keeps what it knows when the vendor answers rubbish, or not at all', async () => {
+  it.each([
+    ['drops the connection', 'drop'],
+    ['answers 500', { status: 500 }],
+    ['redirects', { status: 302, headers: { location: '/' } }],
+    ['answers rubbish', { status: 200, body: '<html>' }],
+  ] as const)('keeps what it knows when the vendor %s', async (_, answer) => {
     vendor.lists(at(-60), { A: 5 });
     await app.sync('acme');
-    for (const answer of [
-      'drop',
-      { status: 500 },
-      { status: 302, headers: { location: '/' } },
-      { status: 200, body: '<html>' },
-    ] as const) {
-      vendor.onStock = () => answer;
-      expect(await app.sync('acme')).toMatchObject({ status: 'failed' });
-    }
+    vendor.onStock = () => answer;
+    expect(await app.sync('acme')).toMatchObject({ status: 'failed' });
     expect(await product('A')).toMatchObject({ vendor: 5, listed: true });
   });
 
