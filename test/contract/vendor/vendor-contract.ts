@@ -1,4 +1,4 @@
-import { VendorCallFailed } from '../../../src/vendors/vendor-adapter';
+import { type CallHealth, VendorCallFailed } from '../../../src/vendors/vendor-adapter';
 import { Counter, rowsOf, TOKEN, TOKEN_ENV } from './counter';
 import { type Dialect, PRODUCTS } from './dialects';
 import type { Answer } from './scripted-server';
@@ -6,6 +6,7 @@ import type { Answer } from './scripted-server';
 const AS_OF = '2026-01-01T00:00:01.000Z';
 const ORDER = { reference: 'order-1', sku: 'A-1', quantity: 2 };
 const ACCEPTED = { outcome: 'accepted', vendorOrderId: 'V-1', acceptedAt: new Date('2026-01-01T00:00:00.123Z') };
+const FAILING = { health: 'failing' };
 const REDIRECT: Answer = { status: 307, headers: { location: '/shop/elsewhere' } };
 
 /** What every adapter keeps, whatever its dialect. */
@@ -40,23 +41,35 @@ export function vendorContract(dialect: Dialect): void {
     });
 
     it.each<[string, Answer, object]>([
-      ['a connection that drops', 'drop', {}],
-      ['no answer in time', 'hang', { detail: 'no whole answer within 250 ms' }],
-      ['an answer that stays half', { begin: '{"vendor', then: 'hang' }, { detail: 'no whole answer within 250 ms' }],
-      ['an answer that drips', { drip: ' ', everyMs: 20 }, { detail: 'no whole answer within 250 ms' }],
+      ['a connection that drops', 'drop', FAILING],
+      ['no answer in time', 'hang', { ...FAILING, detail: 'no whole answer within 250 ms' }],
+      [
+        'an answer that stays half',
+        { begin: '{"vendor', then: 'hang' },
+        { ...FAILING, detail: 'no whole answer within 250 ms' },
+      ],
+      ['an answer that drips', { drip: ' ', everyMs: 20 }, { ...FAILING, detail: 'no whole answer within 250 ms' }],
       [
         'an answer without end',
         { status: 201, body: ' '.repeat(70_000) },
-        { detail: expect.stringContaining('larger') },
+        { ...FAILING, detail: expect.stringContaining('larger') },
       ],
-      ['a page for people', { status: 200, body: '<h1>Welcome' }, { detail: expect.stringContaining('cannot read') }],
-      ['a refusal without a code', { status: 409, body: dialect.withoutCode }, {}],
-      ['a redirect', REDIRECT, { detail: 'answered 307' }],
-      ['a 500', { status: 500 }, { detail: 'answered 500' }],
-      ['a 401', { status: 401 }, { detail: 'answered 401' }],
-      ['a 404', { status: 404 }, { detail: 'answered 404' }],
-      ['a 429', { status: 429, headers: { 'retry-after': '7' } }, { retryAfterMs: 7000, rateLimited: true }],
-      ['a 503', { status: 503, headers: { 'retry-after': '7' } }, { retryAfterMs: 7000 }],
+      [
+        'a page for people',
+        { status: 200, body: '<h1>Welcome' },
+        { ...FAILING, detail: expect.stringContaining('cannot read') },
+      ],
+      ['a refusal without a code', { status: 409, body: dialect.withoutCode }, { health: 'well' }],
+      ['a redirect', REDIRECT, { ...FAILING, detail: 'answered 307' }],
+      ['a 500', { status: 500 }, { ...FAILING, detail: 'answered 500' }],
+      ['a 401', { status: 401 }, { health: 'well', detail: 'answered 401' }],
+      ['a 404', { status: 404 }, { health: 'well', detail: 'answered 404' }],
+      [
+        'a 429',
+        { status: 429, headers: { 'retry-after': '7' } },
+        { health: 'unsaid', retryAfterMs: 7000, rateLimited: true },
+      ],
+      ['a 503', { status: 503, headers: { 'retry-after': '7' } }, { ...FAILING, retryAfterMs: 7000 }],
     ])('is not known after %s', async (_, answer, detail) => {
       counter.server.first(answer);
       const found = await purchase();
@@ -75,7 +88,8 @@ export function vendorContract(dialect: Dialect): void {
       });
       process.env[TOKEN_ENV] = TOKEN;
       await counter.server.close();
-      expect(await purchase()).toMatchObject({ outcome: 'not_sent', detail: expect.stringContaining('ECONNREFUSED') });
+      const detail = expect.stringContaining('ECONNREFUSED');
+      expect(await purchase()).toMatchObject({ ...FAILING, outcome: 'not_sent', detail });
     });
   });
 
@@ -98,13 +112,18 @@ export function vendorContract(dialect: Dialect): void {
       expect(await lookUp()).toEqual({ outcome: 'not_found' });
     });
 
-    it.each<Answer>(['drop', 'hang', { status: 500 }, { status: 204 }, REDIRECT, { status: 429 }])(
-      'does not know after %j',
-      async (answer) => {
-        counter.server.first(answer);
-        expect(await lookUp()).toMatchObject({ outcome: 'unknown' });
-      },
-    );
+    it.each<[Answer, CallHealth]>([
+      ['drop', 'failing'],
+      ['hang', 'failing'],
+      [{ status: 500 }, 'failing'],
+      [{ status: 204 }, 'failing'],
+      [REDIRECT, 'failing'],
+      [{ status: 429 }, 'unsaid'],
+      [{ status: 403 }, 'well'],
+    ])('does not know after %j', async (answer, health) => {
+      counter.server.first(answer);
+      expect(await lookUp()).toMatchObject({ outcome: 'unknown', health });
+    });
 
     it('encodes the reference', async () => {
       counter.server.first({ status: 404 });
@@ -172,13 +191,13 @@ export function vendorContract(dialect: Dialect): void {
       expect(counter.server.asked).toHaveLength(4);
     });
 
-    it.each<[string, Answer, string]>([
-      ['a redirect', REDIRECT, 'stock: answered 307'],
-      ['a 403', { status: 403 }, 'stock: answered 403'],
-      ['a 304 nobody asked for', { status: 304 }, 'stock: answered 304'],
-    ])('is not asked for again after %s', async (_, answer, message) => {
+    it.each<[string, Answer, string, CallHealth]>([
+      ['a redirect', REDIRECT, 'stock: answered 307', 'failing'],
+      ['a 403', { status: 403 }, 'stock: answered 403', 'well'],
+      ['a 304 nobody asked for', { status: 304 }, 'stock: answered 304', 'failing'],
+    ])('is not asked for again after %s', async (_, answer, message, health) => {
       counter.server.answer = () => answer;
-      await expect(counter.poll()).rejects.toThrow(new VendorCallFailed(message));
+      await expect(counter.poll()).rejects.toMatchObject({ message, health });
       expect(counter.server.asked).toHaveLength(1);
     });
 
