@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { type Flags, HELP, parseFlags, UsageError } from './flags';
 import { caveats, describeMachine } from './machine';
 import { benchDispatch } from './dispatch/dispatch';
+import { benchIsolation } from './dispatch/isolation';
 import { benchPlacement } from './placement/placement';
 import { benchReads } from './reads/reads';
 import { print, type Report, RESULTS, save } from './report';
@@ -32,6 +33,8 @@ function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promi
       return benchPlacement(testbed, stopSteps, flags);
     case 'dispatch':
       return benchDispatch(testbed, stopSteps, flags);
+    case 'isolation':
+      return benchIsolation(testbed, stopSteps, flags);
     case 'reads':
       return benchReads(testbed, flags);
     case 'stock':

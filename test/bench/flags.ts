@@ -13,7 +13,7 @@ export interface Flags {
   profile: boolean;
 }
 
-export const SECTIONS = ['placement', 'dispatch', 'reads', 'stock', 'soak'] as const;
+export const SECTIONS = ['placement', 'dispatch', 'isolation', 'reads', 'stock', 'soak'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export class UsageError extends Error {}
@@ -28,6 +28,7 @@ export const HELP = `Usage: npm run bench -- [section] [flags]
 Sections
   placement      how many orders can be placed, and how long one takes (default)
   dispatch       how many orders reach their vendors over RabbitMQ, and how soon
+  isolation      what other vendors notice of one that hangs, and what it gets when it is back
   reads          how many single products can be read, from memory and not
   stock          how fast a vendor's stock is synced, and what orders notice of it
   soak           memory of the API under full load
@@ -37,7 +38,7 @@ Flags
   --runs <n>     runs of each case; figures are their median (${DEFAULTS.runs}; stock: ${STOCK_RUNS})
   --only <list>  placement: some cases only, separated by commas; ratios need both of their cases:
                  ${CASES.map(({ name }) => name).join(', ')}
-  --minutes <n>  soak: how long (${DEFAULTS.minutes})
+  --minutes <n>  soak, isolation: how long (${DEFAULTS.minutes})
   --skus <n>     stock: how many the vendor lists (${DEFAULTS.skus})
   --profile      keeps a CPU profile of each API process beside the results, at some cost
   --quick        a smoke run: ${QUICK.runs} run of ${QUICK.seconds} s, a soak of half a minute, a stock of ${QUICK.skus} SKUs

@@ -1,10 +1,10 @@
-import { waitFor } from '../../support/wait';
 import { resetOrders } from '../catalogue';
 import { figure, type Report, spreadText, type Table } from '../report';
 import { type Percentiles, spreadOf } from '../statistics';
 import type { StopSteps, Testbed } from '../testbed';
 import { brokerLimit } from './broker-limit';
-import { ANSWER_MS, BESIDE, openSurroundings, type Surroundings, VENDORS } from './surroundings';
+import { bodiesOf, type Dispatched, place } from './placing';
+import { ANSWER_MS, BESIDE, openSurroundings, type Surroundings } from './surroundings';
 
 /** More than can be dispatched: what is completed a second then is all that can be. */
 const FLOOD_PER_SECOND = 1200;
@@ -14,14 +14,7 @@ const BROKER_MESSAGES = 5000;
 const BACKLOG = 10_000;
 /** The vendor beside answers so late that none of its slots is ever free. */
 const HANGING_MS = 60_000;
-const DRAIN_MS_MAX = 5 * 60_000;
 const THROUGHPUT_MIN = 500;
-
-/** From an order's commit to its acceptance at the vendor, which answers after `ANSWER_MS`; and orders a second. */
-interface Dispatched {
-  perSecond: number;
-  latencyMs: Percentiles;
-}
 
 interface Latency {
   name: 'quiet' | 'hanging' | 'backlog';
@@ -67,62 +60,12 @@ export async function benchDispatch(
   };
 }
 
-/** Places orders at the measured vendors at this rate and waits until all are completed. */
-async function place(
-  { testbed, productIds }: Surroundings,
-  ratePerSecond: number,
-  seconds: number,
-): Promise<Dispatched> {
-  const { database, generator, apis, apiKey } = testbed;
-  const from = await now(testbed);
-  await generator.run({
-    kind: 'open',
-    url: apis[0].url,
-    path: '/v1/orders',
-    apiKey,
-    ratePerSecond,
-    seconds,
-    bodies: bodiesOf(productIds(VENDORS)),
-  });
-  await waitFor(async () => (await open(testbed, from)) === 0, {
-    withinMs: DRAIN_MS_MAX,
-    what: 'every order to be completed',
-  });
-  const { rows } = await database.query<{ per_second: number } & Record<keyof Percentiles, number>>(
-    `SELECT (count(*) / extract(epoch FROM max(acknowledged_at) - min(created_at)))::float8 AS per_second,
-            percentile_disc(0.5) WITHIN GROUP (ORDER BY ms) AS p50, percentile_disc(0.95) WITHIN GROUP (ORDER BY ms) AS p95,
-            percentile_disc(0.99) WITHIN GROUP (ORDER BY ms) AS p99, max(ms) AS max
-     FROM (SELECT *, (extract(epoch FROM accepted_at - created_at) * 1000)::float8 AS ms FROM orders
-           WHERE vendor_id = ANY($1) AND created_at >= $2 AND status = 'completed') o`,
-    [VENDORS, from],
-  );
-  const { per_second: perSecond, ...latencyMs } = rows[0]!;
-  return { perSecond, latencyMs };
-}
-
 /** Orders at the vendor beside, as fast as they are taken. */
 async function flood({ testbed, productIds }: Surroundings, orders: number): Promise<void> {
   const { generator, apis, apiKey } = testbed;
   const seconds = orders / FLOOD_PER_SECOND;
   const load = { kind: 'open' as const, url: apis[0].url, path: '/v1/orders', apiKey, seconds };
   await generator.run({ ...load, ratePerSecond: FLOOD_PER_SECOND, bodies: bodiesOf(productIds([BESIDE])) });
-}
-
-function bodiesOf(productIds: string[]): string[] {
-  return productIds.map((productId) => JSON.stringify({ productId, quantity: 1 }));
-}
-
-async function now({ database }: Testbed): Promise<Date> {
-  return (await database.query<{ now: Date }>('SELECT clock_timestamp() AS now')).rows[0]!.now;
-}
-
-async function open({ database }: Testbed, from: Date): Promise<number> {
-  const { rows } = await database.query<{ count: number }>(
-    `SELECT count(*)::integer AS count FROM orders
-     WHERE vendor_id = ANY($1) AND created_at >= $2 AND status = 'pending'`,
-    [VENDORS, from],
-  );
-  return rows[0]!.count;
 }
 
 function throughput(limits: number[], floods: Dispatched[]): Table {
