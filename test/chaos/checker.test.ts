@@ -64,6 +64,9 @@ function harmless(): Evidence {
     ],
     provableMs: 2500,
     vendorsRefuseAnyway: false,
+    poisoned: ['p1'],
+    poisonKept: ['p1'],
+    queuesDeleted: false,
     outputs: [{ process: 'worker 1', text: '{"level":30,"msg":"Sent"}\n' }],
     databaseLog: 'LOG:  database system is ready to accept connections\n',
   };
@@ -214,6 +217,11 @@ const planted: [what: string, plant: (evidence: Evidence) => void, found: string
       orders[0]!.story.pop();
     },
     'nobody is asked what the vendor’s books answer',
+  ],
+  [
+    'a message that nobody can read and nobody kept',
+    ({ poisoned }) => poisoned.push('p2'),
+    'a message that nobody can read is kept',
   ],
   [
     'an unhandled rejection',

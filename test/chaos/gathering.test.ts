@@ -44,6 +44,7 @@ describe('the evidence of the fault suite', () => {
       vendors: { books: () => Promise.resolve(books) },
       counter: { calls: [] },
       processes: [],
+      poisoned: [],
     } as unknown as World;
     await run(VENDOR, PRODUCT);
   });
@@ -63,7 +64,9 @@ describe('the evidence of the fault suite', () => {
       await sightings.look();
     }
     await sightings.stop();
-    return check(await gather(world, began, [PURCHASE], sightings, false)).map((violation) => violation.check);
+    return check(
+      await gather(world, began, [PURCHASE], sightings, { vendorsRefuseAnyway: false, queuesDeleted: false }),
+    ).map((violation) => violation.check);
   }
 
   /** One order that was answered 201, bought and completed. */
@@ -111,6 +114,19 @@ describe('the evidence of the fault suite', () => {
     ['an event too many', [`${reserves(2)}; ${bought.join(';')}; ${event('o1', 'failed')}`], 'an order ends once'],
   ])('shows %s', async (_, statements, found) => {
     expect(await foundAfter(...statements)).toContain(found);
+  });
+
+  it('knows which of the messages that nobody can read were kept', async () => {
+    world.poisoned.push('before');
+    const began = await beginning(world);
+    world.poisoned.push('p1');
+    await run(
+      `INSERT INTO dead_letters (dead_letter_id, cause, payload) VALUES ('d1', 'unreadable', '{"poison": "p1"}')`,
+    );
+    const sightings = new Sightings(world);
+    await sightings.stop();
+    const evidence = await gather(world, began, [], sightings, { vendorsRefuseAnyway: false, queuesDeleted: false });
+    expect([evidence.poisoned, evidence.poisonKept]).toEqual([['p1'], ['p1']]);
   });
 
   it('shows what only the vendor knows', async () => {

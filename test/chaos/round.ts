@@ -54,8 +54,11 @@ export async function runRound(world: World, round: Round): Promise<RoundResult>
   );
   const recoveredMs = await decided(world, began, calmSince);
   await sightings.stop();
-  const refuseAnyway = round.faults.some(({ vendorsRefuseAnyway }) => vendorsRefuseAnyway);
-  const evidence = await gather(world, began, buyers.purchases, sightings, refuseAnyway);
+  const reservations = {
+    vendorsRefuseAnyway: round.faults.some(({ vendorsRefuseAnyway }) => vendorsRefuseAnyway),
+    queuesDeleted: round.faults.some(({ queuesDeleted }) => queuesDeleted),
+  };
+  const evidence = await gather(world, began, buyers.purchases, sightings, reservations);
   return { round, evidence, recoveredMs, violations: [...idle, ...notReady, ...check(evidence)] };
 }
 

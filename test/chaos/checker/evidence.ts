@@ -57,6 +57,12 @@ export interface Evidence {
   calls: Call[];
   /** How long after a purchase was sent it proves something that a vendor does not know of it. */
   provableMs: number;
+  /** Marks of the messages that nobody can read and that the broker took. */
+  poisoned: string[];
+  /** Marks of those that became dead letters. */
+  poisonKept: string[];
+  /** And what was in them is gone. */
+  queuesDeleted: boolean;
   /** A vendor may have sold to others, or have refused though it had: its refusals prove nothing. */
   vendorsRefuseAnyway: boolean;
   /** What each process printed in this round. */

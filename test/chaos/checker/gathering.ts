@@ -1,3 +1,4 @@
+import { waitFor } from '../../support/wait';
 import type { Purchase } from '../history';
 import { SETTINGS, VENDOR } from '../settings';
 import type { World } from '../world/world';
@@ -9,27 +10,39 @@ export interface Beginning {
   ordersBefore: Set<string>;
   outputLengths: Map<string, number>;
   logLength: number;
+  poisonedBefore: number;
 }
 
-export async function beginning({ database, processes }: World): Promise<Beginning> {
+/** What the faults of a round make of its evidence. */
+export interface Reservations {
+  vendorsRefuseAnyway: boolean;
+  queuesDeleted: boolean;
+}
+
+/** A message that nobody can read holds up no order, so a round may be calm before the last is buried. */
+const BURIAL_MS_MAX = 10_000;
+
+export async function beginning({ database, processes, poisoned }: World): Promise<Beginning> {
   const orders = await database.rows<{ order_id: string }>('SELECT order_id FROM orders');
   return {
     ordersBefore: new Set(orders.map(({ order_id }) => order_id)),
     outputLengths: new Map(processes.map((each) => [each.name, each.output().length])),
     logLength: database.log().length,
+    poisonedBefore: poisoned.length,
   };
 }
 
 /** Asks the database and the vendors, past all wires. */
 export async function gather(
   world: World,
-  { ordersBefore, outputLengths, logLength }: Beginning,
+  { ordersBefore, outputLengths, logLength, poisonedBefore }: Beginning,
   history: Purchase[],
   { seen, miscounted }: Pick<Sightings, 'seen' | 'miscounted'>,
-  vendorsRefuseAnyway: boolean,
+  reservations: Reservations,
 ): Promise<Evidence> {
   const { database, vendors, counter, processes } = world;
   const isOfThisRound = (orderId: string): boolean => !ordersBefore.has(orderId);
+  const poisoned = world.poisoned.slice(poisonedBefore);
   const orders = (await storedOrders(world)).filter(({ orderId }) => isOfThisRound(orderId));
   return {
     history,
@@ -41,13 +54,30 @@ export async function gather(
     books: (await vendors.books()).filter(({ reference }) => isOfThisRound(reference)),
     calls: counter.calls.filter(({ reference }) => isOfThisRound(reference)),
     provableMs: Number(SETTINGS.VENDOR_TIMEOUT_MS) + VENDOR.consistencyLagMs,
-    vendorsRefuseAnyway,
+    poisoned,
+    poisonKept: await buried(world, poisoned),
+    ...reservations,
     outputs: processes.map((each) => ({
       process: each.name,
       text: each.output().slice(outputLengths.get(each.name)),
     })),
     databaseLog: database.log().slice(logLength),
   };
+}
+
+/** Marks of those that are dead letters, once all are or the time is up. */
+async function buried({ database }: World, poisoned: string[]): Promise<string[]> {
+  let kept: string[] = [];
+  const look = async (): Promise<boolean> => {
+    const found = await database.rows<{ mark: string }>(
+      `SELECT payload->>'poison' AS mark FROM dead_letters WHERE payload->>'poison' = ANY ($1::text[])`,
+      [poisoned],
+    );
+    kept = found.map(({ mark }) => mark);
+    return new Set(kept).size === poisoned.length;
+  };
+  await waitFor(look, { withinMs: BURIAL_MS_MAX, what: 'dead letters' }).catch(() => undefined);
+  return kept;
 }
 
 /** In one statement, so that nothing happens between an order and its story. */

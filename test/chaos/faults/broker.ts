@@ -68,6 +68,7 @@ export const brokerFaults: Fault[] = [
     name: 'queue-deleted',
     what: 'a vendor’s queue deleted with what is in it',
     part: 'broker',
+    queuesDeleted: true,
     make: (world, trouble) => whileQueuesAreLong(world, () => deleteQueues(world, trouble)),
   },
 ];

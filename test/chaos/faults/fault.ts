@@ -21,6 +21,8 @@ export interface Fault {
   part: 'api' | 'worker' | 'broker' | 'database' | 'vendor' | 'messages' | 'network';
   /** A vendor's `OUT_OF_STOCK` proves nothing under it. */
   vendorsRefuseAnyway?: true;
+  /** With what is in them. */
+  queuesDeleted?: true;
   /** Makes trouble and leaves everything as it was. Answers how often it struck: never is a fault of the harness. */
   make(world: World, trouble: Trouble): Promise<number>;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ConfirmChannel, connect, type Options } from 'amqplib';
 import { oneOf, type Random } from '../../support/random';
@@ -9,13 +10,17 @@ const PUBLISH_EVERY_MS = 200;
 const REPLAY_EVERY_MS = 500;
 const REPLAY_ALL = '/v1/dead-letters/replay';
 
-/** What nobody can read, or what speaks of nothing we have. */
+/** What nobody can read. */
 const POISON: [body: string, options: Options.Publish][] = [
   ['not json', { type: 'order.placed.v1', messageId: 'poison-1', headers: { subject: 'x', attempt: 1 } }],
   ['[]', { type: 'order.placed.v1', messageId: 'poison-2', headers: { subject: 'x', attempt: 1 } }],
   ['{}', { type: 'order.placed.v1', messageId: 'poison-3', headers: { subject: 'x', attempt: 1 } }],
   ['{"orderId":"x"}', { type: 'order.unheard-of.v9', messageId: 'poison-4', headers: { subject: 'x', attempt: 1 } }],
   ['{"orderId":"x"}', {}],
+];
+
+/** What can be read, and speaks of nothing we have. */
+const GIBBERISH: [body: string, options: Options.Publish][] = [
   [
     '{"orderId":"\\u0000"}',
     { type: 'order.placed.v1', messageId: 'poison-5', headers: { subject: 'x', attempt: 'many' } },
@@ -29,9 +34,12 @@ export const messageFaults: Fault[] = [
     what: 'messages that nobody can read, straight to the vendors’ queues',
     part: 'messages',
     make: (world, { durationMs, random }) =>
-      publishing(world, durationMs, (publish) => {
-        const [body, options] = oneOf(POISON, random);
-        return publish(oneOf(world.vendors.ids, random), body, options);
+      publishing(world, durationMs, async (publish) => {
+        const mark = randomUUID();
+        const [body, { headers, ...options }] = oneOf(POISON, random);
+        const marked = { ...options, headers: { ...(headers as object), poison: mark } };
+        if (await publish(oneOf(world.vendors.ids, random), body, marked)) world.poisoned.push(mark);
+        await publish(oneOf(world.vendors.ids, random), ...oneOf(GIBBERISH, random));
       }),
   },
   {
@@ -95,13 +103,14 @@ function messageOf(orderId: string): [body: string, options: Options.Publish] {
   return [JSON.stringify({ orderId }), { type: 'order.placed.v1', messageId: `again-${orderId}`, headers }];
 }
 
-type Publish = (vendorId: string, body: string, options: Options.Publish) => Promise<void>;
+/** Answers whether the broker has taken it. */
+type Publish = (vendorId: string, body: string, options: Options.Publish) => Promise<boolean>;
 
 /** A broker that is away under another fault ends it early. */
 async function publishing(
   { broker }: World,
   durationMs: number,
-  once: (publish: Publish) => Promise<void>,
+  once: (publish: Publish) => Promise<unknown>,
 ): Promise<number> {
   const connection = await connect(broker.url);
   connection.on('error', () => undefined);
@@ -110,8 +119,8 @@ async function publishing(
     channel.on('error', () => undefined);
     const publish: Publish = (vendorId, body, options) =>
       new Promise((resolve) =>
-        channel.publish(`${PREFIX}.orders`, vendorId, Buffer.from(body), { persistent: true, ...options }, () =>
-          resolve(),
+        channel.publish(`${PREFIX}.orders`, vendorId, Buffer.from(body), { persistent: true, ...options }, (error) =>
+          resolve(!error),
         ),
       );
     return await every(PUBLISH_EVERY_MS, durationMs, () => once(publish));

@@ -36,6 +36,8 @@ export interface World {
   /** What buyers buy, by vendor. */
   productIds: string[];
   processes: KeptAlive[];
+  /** Marks of the messages that nobody can read and that the broker took. */
+  poisoned: string[];
 }
 
 export async function startWorld(stopSteps: StopSteps): Promise<World> {
@@ -101,6 +103,7 @@ export async function startWorld(stopSteps: StopSteps): Promise<World> {
       catalogue.slice(0, PRODUCTS_BOUGHT).map(({ sku }) => `${vendorId}:${sku}`),
     ),
     processes,
+    poisoned: [],
   };
   await allReady(world);
   await registerVendors(world);
