@@ -1,16 +1,18 @@
 import 'reflect-metadata';
 import { Config, ConfigError } from './config/config';
 import { EmbeddedPostgresError } from './database/embedded/embedded-postgres';
+import { SchemaTooNew } from './database/migrate';
 import { HELP, parseFlags, UsageError } from './launch/flags';
 import { runApp } from './launch/run-app';
 import { runVendors } from './launch/run-vendors';
-import { endWithParent } from './launch/shutdown';
+import { endWithParent, endWithWhatNobodyCaught } from './launch/shutdown';
 import { StartError } from './launch/start-error';
 import { version } from './launch/version';
 
 async function main(): Promise<void> {
   const flags = parseFlags(process.argv.slice(2));
   if ('say' in flags) return console.log(flags.say === 'help' ? HELP : version);
+  endWithWhatNobodyCaught();
   const config = Config.read(process.env);
   if (config.startedByNpm) endWithParent();
   return flags.mode === 'vendors' ? runVendors(config) : runApp(flags.mode, flags.demo, config);
@@ -21,7 +23,7 @@ main().catch((error: unknown) => {
     console.error(error.message);
     process.exit(2);
   }
-  const expected = [ConfigError, StartError, EmbeddedPostgresError].some((kind) => error instanceof kind);
+  const expected = [ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew].some((kind) => error instanceof kind);
   console.error(expected ? (error as Error).message : error);
   process.exit(1);
 });

@@ -13,6 +13,10 @@ export interface TimeBudgets {
   claimLeaseMs: number;
   /** How long a shutdown waits for what is under way. */
   shutdownGraceMs: number;
+  /** How long requests are still taken after a stop has begun, so that a balancer notices first. */
+  drainMs: number;
+  /** How long a stop then waits for the answers under way. */
+  lastAnswersMs: number;
   /** How long an incoming request may take to arrive whole. */
   httpRequestMs: number;
 }
@@ -24,6 +28,8 @@ export function timeBudgets(vendorTimeoutMs: number): TimeBudgets {
     vendorTotalMs: vendorTimeoutMs,
     claimLeaseMs: vendorTimeoutMs * 1.5 + 1000,
     shutdownGraceMs: vendorTimeoutMs + 2000,
+    drainMs: 5000,
+    lastAnswersMs: 5000,
     httpRequestMs: vendorTimeoutMs + 20_000,
   };
 }

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { pendingMigrations } from './migrate';
+import { pendingMigrations, SchemaTooNew } from './migrate';
 
 const RETRY_MS = 500;
 
@@ -16,7 +16,7 @@ export class DatabaseConnector {
 
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Resolves once the database answers and is migrated, or when stopped before that. */
+  /** Resolves once the database answers and is migrated, or when stopped before that. Throws `SchemaTooNew`. */
   async connect(): Promise<void> {
     let said: string | undefined;
     while (!this.stopped) {
@@ -28,7 +28,7 @@ export class DatabaseConnector {
     }
   }
 
-  /** What keeps the database from serving, or undefined. */
+  /** What keeps the database from serving, or undefined. Throws `SchemaTooNew`, which no waiting mends. */
   async obstacle(): Promise<string | undefined> {
     try {
       if (!this.dataSource.isInitialized) return 'the database cannot be reached';
@@ -40,6 +40,7 @@ export class DatabaseConnector {
       this.migrated = pending.length === 0;
       return this.migrated ? undefined : `${pending.length} migrations are pending: run npm run migrate`;
     } catch (error) {
+      if (error instanceof SchemaTooNew) throw error;
       return `the database cannot be reached (${(error as Error).message})`;
     }
   }

@@ -17,13 +17,23 @@ export async function migrate(dataSource: DataSource): Promise<string[]> {
   }
 }
 
-/** Names of the migrations this release has and the database has not. */
+/** The database was migrated by a release after this one, whose rules this one would break. */
+export class SchemaTooNew extends Error {
+  constructor(unknown: string[]) {
+    super(`The database has been migrated by a newer release (${unknown.join(', ')}): run that one.`);
+  }
+}
+
+/** Names of the migrations this release has and the database has not. Throws `SchemaTooNew`. */
 export async function pendingMigrations(on: Connection): Promise<string[]> {
   const [{ exists }] = (await rows<{ exists: boolean }>(
     on,
     `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
   )) as [{ exists: boolean }];
   const applied = exists ? await rows<{ name: string }>(on, 'SELECT name FROM migrations') : [];
-  const names = new Set(applied.map(({ name }) => name));
-  return migrations.map(({ name }) => name).filter((name) => !names.has(name));
+  const known = migrations.map(({ name }) => name);
+  const present = applied.map(({ name }) => name);
+  const unknown = present.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new SchemaTooNew(unknown);
+  return known.filter((name) => !present.includes(name));
 }

@@ -5,8 +5,11 @@ import { ApiKeys } from '../auth/api-keys.service';
 import type { Config } from '../config/config';
 import { timeBudgets } from '../config/time-budgets';
 import { DatabaseConnector } from '../database/database-connector';
+import { Draining } from '../http/draining';
 import { createHttpServer } from '../http/http-server';
 import { Agents } from '../lifecycle/agents';
+import { settledWithin } from '../lifecycle/settled-within';
+import { Shutdown } from '../lifecycle/shutdown';
 import { startDemoVendors, welcome } from './demo';
 import { attachDatabase, openDatabase } from './database';
 import { listenOn } from './listen';
@@ -27,10 +30,13 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
 
   const simulator = demo ? await startDemoVendors(config) : undefined;
 
+  const shutdown = app.get(Shutdown);
+  const draining = new Draining(app.getHttpAdapter().getInstance(), shutdown);
   endWith([
+    () => void (shutdown.begun = true),
     () => app.get(DatabaseConnector).stop(),
-    () => app.get(Agents).stop(budgets.shutdownGraceMs),
-    () => app.close(),
+    () => Promise.all([app.get(Agents).stop(budgets.shutdownGraceMs), draining.done(budgets.drainMs)]),
+    () => settledWithin(budgets.lastAnswersMs, app.close()),
     () => simulator?.stop(),
     () => embedded?.stop(),
   ]);

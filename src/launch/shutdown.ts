@@ -1,3 +1,5 @@
+import { Logger } from '@nestjs/common';
+
 /** One step of a clean stop. */
 type StopStep = () => Promise<unknown> | undefined | void;
 
@@ -30,6 +32,17 @@ export function endWith(steps: readonly StopStep[]): void {
     process.exit(0);
   };
   for (const signal of SIGNALS) process.on(signal, () => void stop());
+}
+
+/**
+ * What nobody has caught leaves the process in a state that nobody knows: it says so and ends, and a supervisor starts
+ * another. Nothing is lost: the platform is made to be killed.
+ */
+export function endWithWhatNobodyCaught(): void {
+  process.on('uncaughtException', (error, origin) => {
+    new Logger('Holdfast').fatal({ err: error }, `Ended by an ${origin}: ${error.message}`);
+    process.exit(1);
+  });
 }
 
 /**

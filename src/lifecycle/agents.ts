@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { HealthRegistry } from '../health/health-registry';
+import { settledWithin } from './settled-within';
 
 /** A background actor of a process. */
 export interface Agent {
@@ -18,12 +18,6 @@ export class Agents {
   private readonly agents: { name: string; agent: Agent }[] = [];
   private stopping = false;
 
-  constructor(health: HealthRegistry) {
-    health.register('shutdown', ['api', 'worker'], () =>
-      Promise.resolve({ obstacle: this.stopping ? 'the process is shutting down' : undefined }),
-    );
-  }
-
   register(name: string, agent: Agent): void {
     this.agents.push({ name, agent });
   }
@@ -32,13 +26,16 @@ export class Agents {
     for (const { agent } of this.agents) if (!this.stopping) await agent.start();
   }
 
+  /** Resolves at the deadline, whatever an agent does. */
   async stop(deadlineMs: number): Promise<void> {
     this.stopping = true;
     const endAt = performance.now() + deadlineMs;
     for (const { name, agent } of this.agents.toReversed()) {
-      await agent
-        .stop(Math.max(0, endAt - performance.now()))
+      const leftMs = Math.max(0, endAt - performance.now());
+      const stopped = agent
+        .stop(leftMs)
         .catch((error: unknown) => this.logger.warn({ err: error }, `${name} did not stop cleanly`));
+      if (!(await settledWithin(leftMs, stopped))) this.logger.warn(`${name} is cut off: it did not stop in time`);
     }
   }
 }

@@ -27,6 +27,11 @@ export abstract class Broker {
   abstract start(): Promise<void>;
   /** Opens `consumers` consumers on the vendor's queue, creating it; called again with another number, adjusts them. */
   abstract consume(vendorId: string, consumers: number, handler: MessageHandler): Promise<void>;
+  /**
+   * Takes no more of the vendor's messages, and removes its queue unless something waits in it or somebody else consumes
+   * it. Answers whether it is gone. A later `consume` creates it again.
+   */
+  abstract remove(vendorId: string): Promise<boolean>;
   /** Takes no new message, waits for the handlers at work for at most `deadlineMs`, then lets go of everything. */
   abstract stop(deadlineMs: number): Promise<void>;
   abstract health(): Promise<BrokerHealth>;

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config';
+import { Vitals } from '../lifecycle/vitals';
 import { isTransientDatabaseError as isTransient } from '../database/database-errors';
 import { Broker } from './broker';
 import { EmbeddedBroker } from './brokers/embedded/embedded.broker';
@@ -23,17 +24,18 @@ export class MessagingModule {}
   providers: [
     {
       provide: Broker,
-      inject: [Config, DataSource, Outbox, OutboxRepository, DeadLetterRepository],
+      inject: [Config, DataSource, Outbox, OutboxRepository, DeadLetterRepository, Vitals],
       useFactory: (
         { rabbitmqUrl: url, rabbitmqPrefix: prefix }: Config,
         dataSource: DataSource,
         outbox: Outbox,
         repository: OutboxRepository,
         deadLetters: DeadLetterRepository,
+        vitals: Vitals,
       ): Broker =>
         url === undefined
-          ? new EmbeddedBroker({ dataSource, outbox, repository, deadLetters, isTransient })
-          : new RabbitmqBroker({ dataSource, outbox, repository, deadLetters, url, prefix, isTransient }),
+          ? new EmbeddedBroker({ dataSource, outbox, repository, deadLetters, vitals, isTransient })
+          : new RabbitmqBroker({ dataSource, outbox, repository, deadLetters, vitals, url, prefix, isTransient }),
     },
   ],
   exports: [Broker],

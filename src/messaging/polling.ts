@@ -1,3 +1,5 @@
+import { Pulse, type Vitals } from '../lifecycle/vitals';
+
 /** Between two looks while there is work: short beside a vendor's answer, long enough for rows to gather into a batch. */
 const BUSY_DELAY_MS = 10;
 /** Between two looks when nothing has been due for a while: what a message of another process waits at most. */
@@ -21,12 +23,19 @@ export class Polling {
   private failing = false;
   private interrupt: () => void = () => undefined;
 
+  private readonly pulse: Pulse;
+
   constructor(
+    name: string,
+    private readonly vitals: Vitals,
     private readonly runOnce: () => Promise<number>,
     private readonly observer: PollingObserver,
-  ) {}
+  ) {
+    this.pulse = new Pulse(name);
+  }
 
   start(): void {
+    this.vitals.watch(this.pulse);
     this.running ??= this.run();
   }
 
@@ -38,6 +47,7 @@ export class Polling {
   /** Resolves when the look under way has ended; there is none after it. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.vitals.release(this.pulse);
     this.interrupt();
     await this.running;
   }
@@ -58,7 +68,7 @@ export class Polling {
   /** How much was found; undefined when looking failed. */
   private async look(): Promise<number | undefined> {
     try {
-      const found = await this.runOnce();
+      const found = await this.pulse.turn(this.runOnce);
       if (this.failing) this.observer.recovered();
       this.failing = false;
       return found;

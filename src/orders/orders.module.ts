@@ -11,6 +11,7 @@ import { CancellationAtVendor } from './fulfilment/cancellation-at-vendor';
 import { ClaimRepository } from './fulfilment/claim.repository';
 import { Dispatch } from './fulfilment/dispatch';
 import { DispatchConsumers } from './fulfilment/dispatch-consumers';
+import { OpenWork } from './fulfilment/open-work.repository';
 import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
 import { Patience } from './fulfilment/patience';
@@ -64,6 +65,7 @@ export class OrdersApiModule {}
   providers: [
     Dispatch,
     DispatchConsumers,
+    OpenWork,
     OrdersInHand,
     CancellationAtVendor,
     Outcome,

@@ -47,7 +47,7 @@ export class VendorRegistry {
   }
 
   /** How many calls about orders each vendor may be given at once, at this moment: none while it is paused. */
-  callsAllowed(): Promise<{ vendorId: string; callsAllowed: number }[]> {
+  callsAllowed(): Promise<{ vendorId: string; enabled: boolean; callsAllowed: number }[]> {
     return this.vendors.callsAllowed(this.dataSource.manager);
   }
 

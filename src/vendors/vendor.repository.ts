@@ -82,10 +82,10 @@ export class VendorRepository {
   }
 
   /** How many calls about orders each vendor may be given at once, at this moment. */
-  callsAllowed(on: Connection): Promise<{ vendorId: string; callsAllowed: number }[]> {
+  callsAllowed(on: Connection): Promise<{ vendorId: string; enabled: boolean; callsAllowed: number }[]> {
     return rows(
       on,
-      `SELECT v.vendor_id AS "vendorId", ${CALLS_ALLOWED} AS "callsAllowed"
+      `SELECT v.vendor_id AS "vendorId", v.enabled, ${CALLS_ALLOWED} AS "callsAllowed"
        FROM vendors v ${JOIN_ORDERS_BREAKER} ORDER BY v.vendor_id`,
     );
   }

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiClient } from '../support/client';
-import { run } from '../support/command';
+import { run, runScript } from '../support/command';
 import { createDatabase, createEmptyDatabase, type TestDatabase } from '../support/database';
 import { type AppProcess, freePort, ready, startProcess } from '../support/processes';
 import { waitFor } from '../support/wait';
@@ -150,6 +150,19 @@ describe('configuration', () => {
   });
 });
 
+describe('what nobody has caught', () => {
+  it.each([
+    ['unhandledRejection', `void Promise.reject(new Error('boom'))`],
+    ['uncaughtException', `setTimeout(() => { throw new Error('boom'); })`],
+  ])('ends the process as an %s, with its story', async (origin, mishap) => {
+    const { code, stdout, stderr } = await runScript(
+      `require('./dist/launch/shutdown').endWithWhatNobodyCaught(); ${mishap}; setTimeout(() => {}, 60_000);`,
+    );
+    expect([code, stdout + stderr]).toEqual([1, expect.stringContaining(`Ended by an ${origin}: boom`)]);
+    expect(stdout + stderr).toContain('at ');
+  });
+});
+
 describe('a database', () => {
   it.each([
     [MAIN, ['--mode=api']],
@@ -202,6 +215,17 @@ describe('a database', () => {
     expect((await run(MIGRATE, [], { DATABASE_URL: database.url })).code).toBe(0);
     await ready(api);
     expect((await new ApiClient(api.url, ADMIN_API_KEY).get('/v1/orders')).status).toBe(200);
+  });
+
+  it.each(['api', 'worker'])('that a newer release has migrated ends --mode=%s in one sentence', async (mode) => {
+    database = await createDatabase();
+    await database.dataSource.query(`INSERT INTO migrations (timestamp, name) VALUES (9e12, 'FromTheFuture9')`);
+    const port = mode === 'api' ? 'PORT' : 'WORKER_PORT';
+    app = await startProcess(mode, { DATABASE_URL: database.url, ADMIN_API_KEY, [port]: String(await freePort()) });
+    expect(await ended(app)).toBe(1);
+    expect(app.output()).toMatch(
+      /^The database has been migrated by a newer release \(FromTheFuture9\): run that one\.$/m,
+    );
   });
 
   it('is migrated once, by whoever comes first of three at once, and not again', async () => {

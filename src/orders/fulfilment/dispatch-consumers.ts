@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { SchedulerRegistry } from '@nestjs/schedule';
 import { HealthRegistry } from '../../health/health-registry';
 import type { Agent } from '../../lifecycle/agents';
-import { Loop } from '../../lifecycle/loop';
+import { type Loop, Loops } from '../../lifecycle/loop';
 import { Broker } from '../../messaging/broker';
 import type { Message } from '../../messaging/message';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { Dispatch } from './dispatch';
+import { OpenWork } from './open-work.repository';
 
 /** One worker's share of a vendor's slots; further workers take the rest. */
 const CONSUMERS_MAX = 8;
@@ -15,21 +15,25 @@ const LOOK_EVERY_MS = 500;
 
 /**
  * Keeps consumers open on every vendor's queue, as many as the vendor may be given calls. A disabled vendor keeps its own:
- * its open orders still finish. One that is paused, or whose breaker is open, has none: its messages wait where they are.
+ * its open orders still finish, and once they have its queue is removed. One that is paused, or whose breaker is open, has
+ * none: its messages wait where they are.
  */
 @Injectable()
 export class DispatchConsumers implements Agent {
   private readonly loop: Loop;
   private readonly consumers = new Map<string, number>();
+  /** Disabled, with nothing left to do, and without a queue. */
+  private readonly removed = new Set<string>();
 
   constructor(
     private readonly broker: Broker,
     private readonly registry: VendorRegistry,
     private readonly dispatch: Dispatch,
-    scheduler: SchedulerRegistry,
+    private readonly openWork: OpenWork,
+    loops: Loops,
     health: HealthRegistry,
   ) {
-    this.loop = new Loop('dispatch-consumers', scheduler, () => this.runOnce());
+    this.loop = loops.of('dispatch-consumers', () => this.runOnce());
     health.register('broker', ['worker'], () => this.readiness());
   }
 
@@ -45,15 +49,27 @@ export class DispatchConsumers implements Agent {
   }
 
   async runOnce(): Promise<number> {
-    for (const { vendorId, callsAllowed } of await this.registry.callsAllowed()) {
-      await this.keep(vendorId, Math.min(callsAllowed, CONSUMERS_MAX));
+    for (const { vendorId, enabled, callsAllowed } of await this.registry.callsAllowed()) {
+      if (!enabled && (await this.isDrained(vendorId))) await this.remove(vendorId);
+      else await this.keep(vendorId, Math.min(callsAllowed, CONSUMERS_MAX));
     }
     return LOOK_EVERY_MS;
+  }
+
+  private async isDrained(vendorId: string): Promise<boolean> {
+    if (await this.openWork.exists(vendorId)) return false;
+    return this.removed.has(vendorId) || (await this.broker.waiting(vendorId)) === 0;
+  }
+
+  private async remove(vendorId: string): Promise<void> {
+    this.consumers.delete(vendorId);
+    if (!this.removed.has(vendorId) && (await this.broker.remove(vendorId))) this.removed.add(vendorId);
   }
 
   private async keep(vendorId: string, consumers: number): Promise<void> {
     if (this.consumers.get(vendorId) === consumers) return;
     this.consumers.set(vendorId, consumers);
+    this.removed.delete(vendorId);
     await this.broker.consume(vendorId, consumers, (message) => this.serve(message));
   }
 

@@ -1,10 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { SchedulerRegistry } from '@nestjs/schedule';
 import { DataSource } from 'typeorm';
 import { Config } from '../../config/config';
 import { LeaseRepository } from '../../database/lease.repository';
 import type { Agent } from '../../lifecycle/agents';
-import { Loop } from '../../lifecycle/loop';
+import { type Loop, Loops } from '../../lifecycle/loop';
 import { Broker } from '../../messaging/broker';
 import { DeadLetterRepository } from '../../messaging/dead-letters/dead-letter.repository';
 import { Outbox } from '../../messaging/outbox';
@@ -44,9 +43,9 @@ export class Sweeper implements Agent {
     private readonly events: OrderEventsRepository,
     private readonly deadLetters: DeadLetterRepository,
     private readonly outbox: Outbox,
-    scheduler: SchedulerRegistry,
+    loops: Loops,
   ) {
-    this.loop = new Loop('sweeper', scheduler, async () => {
+    this.loop = loops.of('sweeper', async () => {
       if (await this.leases.take(this.dataSource.manager, 'sweep', SWEEP_EVERY_MS)) await this.runOnce();
       return LOOK_EVERY_MS;
     });

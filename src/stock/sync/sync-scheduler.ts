@@ -1,8 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { SchedulerRegistry } from '@nestjs/schedule';
 import { Config } from '../../config/config';
 import type { Agent } from '../../lifecycle/agents';
-import { Loop } from '../../lifecycle/loop';
+import { type Loop, Loops } from '../../lifecycle/loop';
 import { StockSync } from './stock-sync';
 import type { SyncLease } from './sync-lease.repository';
 
@@ -30,9 +29,9 @@ export class SyncScheduler implements Agent {
   constructor(
     private readonly sync: StockSync,
     private readonly config: Config,
-    scheduler: SchedulerRegistry,
+    loops: Loops,
   ) {
-    this.loop = new Loop('stock-sync', scheduler, () => this.runOnce());
+    this.loop = loops.of('stock-sync', () => this.runOnce());
   }
 
   start(): void {

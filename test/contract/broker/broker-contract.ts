@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { type Broker, UnreadableMessage } from '../../../src/messaging/broker';
 import type { Message } from '../../../src/messaging/message';
-import { settledWithin } from '../../../src/messaging/settled-within';
+import { settledWithin } from '../../../src/lifecycle/settled-within';
 import { eventually, Inbox, MessagingFixture, signal } from '../../integration/messaging/messaging-fixture';
 
 /** One kind of broker, over the outbox of one test. */
@@ -90,6 +90,21 @@ export function brokerContract(open: (fixture: MessagingFixture) => Promise<Tran
       const inbox = new Inbox();
       await broker.consume('acme', 1, inbox.handler);
       await eventually(() => inbox.done.length === sent.length);
+    });
+
+    it('takes nothing more of a vendor that was removed, until somebody consumes again', async () => {
+      const broker = await started();
+      const inbox = new Inbox();
+      await broker.consume('acme', 2, inbox.handler);
+      await eventually(async () => (await broker.health()).up);
+      expect(await broker.remove('acme')).toBe(true);
+      expect(await broker.health()).toEqual({ up: true, consumers: {} });
+      await fixture.send(['acme', 'other']);
+      await broker.consume('other', 1, inbox.handler);
+      await eventually(() => inbox.done.length === 1);
+      expect(inbox.done[0]!.vendorId).toBe('other');
+      await broker.consume('acme', 1, inbox.handler);
+      await eventually(() => inbox.done.length === 2);
     });
 
     it('reports its consumers and that it is up', async () => {

@@ -7,9 +7,10 @@ const SUITE_TIMEOUT_MS = 60_000;
 jest.setTimeout(SUITE_TIMEOUT_MS);
 
 describe('the embedded broker', () => {
-  brokerContract(({ dataSource, outbox, repository, deadLetters }) =>
+  brokerContract(({ dataSource, outbox, repository, deadLetters, vitals }) =>
     Promise.resolve({
-      broker: (options) => new EmbeddedBroker({ dataSource, outbox, repository, deadLetters, isTransient, ...options }),
+      broker: (options) =>
+        new EmbeddedBroker({ dataSource, outbox, repository, deadLetters, vitals, isTransient, ...options }),
       environment: {},
       remove: () => Promise.resolve(),
     }),

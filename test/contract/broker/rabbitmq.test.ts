@@ -14,11 +14,11 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
   brokerContract(open);
 });
 
-function open({ dataSource, outbox, repository, deadLetters }: MessagingFixture): Promise<Transport> {
+function open({ dataSource, outbox, repository, deadLetters, vitals }: MessagingFixture): Promise<Transport> {
   const prefix = randomPrefix();
   return Promise.resolve({
     broker: (options) =>
-      new RabbitmqBroker({ dataSource, outbox, repository, deadLetters, url, prefix, isTransient, ...options }),
+      new RabbitmqBroker({ dataSource, outbox, repository, deadLetters, vitals, url, prefix, isTransient, ...options }),
     environment: { VICTIM_RABBITMQ_URL: url, VICTIM_PREFIX: prefix },
     remove: () => removePrefix(url, prefix, VENDORS),
   });

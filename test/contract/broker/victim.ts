@@ -2,6 +2,8 @@ import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { isTransientDatabaseError as isTransient } from '../../../src/database/database-errors';
+import { HealthRegistry } from '../../../src/health/health-registry';
+import { Vitals } from '../../../src/lifecycle/vitals';
 import type { Broker } from '../../../src/messaging/broker';
 import { EmbeddedBroker } from '../../../src/messaging/brokers/embedded/embedded.broker';
 import { RabbitmqBroker } from '../../../src/messaging/brokers/rabbitmq/rabbitmq.broker';
@@ -16,7 +18,8 @@ async function main(): Promise<void> {
   const dataSource = await new DataSource({ type: 'postgres', url: VICTIM_DATABASE_URL! }).initialize();
   const repository = new OutboxRepository();
   const deadLetters = new DeadLetterRepository();
-  const common = { dataSource, repository, deadLetters, outbox: new Outbox(repository), isTransient };
+  const vitals = new Vitals(new HealthRegistry());
+  const common = { dataSource, repository, deadLetters, vitals, outbox: new Outbox(repository), isTransient };
   const broker: Broker = VICTIM_RABBITMQ_URL
     ? new RabbitmqBroker({ ...common, url: VICTIM_RABBITMQ_URL, prefix: VICTIM_PREFIX! })
     : new EmbeddedBroker(common);

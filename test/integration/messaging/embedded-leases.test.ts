@@ -31,6 +31,7 @@ it('are kept by a heartbeat for as long as a handler takes', async () => {
     outbox,
     repository,
     deadLetters,
+    vitals: fixture.vitals,
     isTransient,
     leaseTimes: { leaseMs: 300, heartbeatMs: 50 },
   };
@@ -108,6 +109,7 @@ it('survive a database that is away when a message has been handled: settling is
     outbox,
     repository,
     deadLetters,
+    vitals: fixture.vitals,
     isTransient,
     retryDelayMs: () => 5,
   });

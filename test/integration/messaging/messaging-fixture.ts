@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { row, rows } from '../../../src/database/sql';
+import { HealthRegistry } from '../../../src/health/health-registry';
+import { Vitals } from '../../../src/lifecycle/vitals';
 import type { MessageHandler } from '../../../src/messaging/broker';
 import { type DeadLetter, DeadLetterRepository } from '../../../src/messaging/dead-letters/dead-letter.repository';
 import type { Message, OutgoingMessage } from '../../../src/messaging/message';
@@ -19,6 +21,7 @@ const DEADLINE_MS = 10_000;
 export class MessagingFixture {
   readonly repository = new OutboxRepository();
   readonly deadLetters = new DeadLetterRepository();
+  readonly vitals = new Vitals(new HealthRegistry());
   outbox = new Outbox(this.repository);
   dataSource!: DataSource;
   url!: string;

@@ -1,3 +1,5 @@
+import { HealthRegistry } from '../../../src/health/health-registry';
+import { Vitals } from '../../../src/lifecycle/vitals';
 import { Polling } from '../../../src/messaging/polling';
 
 const observer = { failed: jest.fn(), recovered: jest.fn() };
@@ -10,11 +12,16 @@ beforeEach(() => {
   jest.clearAllMocks();
   looks = [];
   answers = [];
-  polling = new Polling(() => {
-    looks.push(Date.now());
-    const answer = answers.shift() ?? 0;
-    return typeof answer === 'number' ? Promise.resolve(answer) : Promise.reject(answer);
-  }, observer);
+  polling = new Polling(
+    'outbox',
+    new Vitals(new HealthRegistry()),
+    () => {
+      looks.push(Date.now());
+      const answer = answers.shift() ?? 0;
+      return typeof answer === 'number' ? Promise.resolve(answer) : Promise.reject(answer);
+    },
+    observer,
+  );
 });
 afterEach(async () => {
   await polling.stop();
@@ -44,10 +51,15 @@ it('looks at once when woken', async () => {
 it('looks once more when woken while it is looking, for that look may have come too early', async () => {
   let finishLook: (found: number) => void = () => undefined;
   let started = 0;
-  const slow = new Polling(() => {
-    started += 1;
-    return new Promise((resolve) => (finishLook = resolve));
-  }, observer);
+  const slow = new Polling(
+    'outbox',
+    new Vitals(new HealthRegistry()),
+    () => {
+      started += 1;
+      return new Promise((resolve) => (finishLook = resolve));
+    },
+    observer,
+  );
   slow.start();
   slow.wake();
   finishLook(0);

@@ -50,8 +50,8 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
   });
 
   async function started(deadLetters: DeadLetterRepository = fixture.deadLetters): Promise<RabbitmqBroker> {
-    const { dataSource, outbox, repository } = fixture;
-    const common = { dataSource, outbox, repository, deadLetters, isTransient };
+    const { dataSource, outbox, repository, vitals } = fixture;
+    const common = { dataSource, outbox, repository, deadLetters, vitals, isTransient };
     const broker = new RabbitmqBroker({ ...common, url: wire.url, prefix, retryDelayMs: () => 5 });
     brokers.push(broker);
     await broker.start();

@@ -58,6 +58,7 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
     const { dataSource, outbox, repository, deadLetters } = fixture;
     const broker = new RabbitmqBroker({
       dataSource,
+      vitals,
       outbox,
       repository,
       deadLetters,
@@ -71,7 +72,47 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
     return broker;
   }
 
+  const { vitals } = fixture;
+  const observerSees = (vendorId: string) => channel.checkQueue(topology.queueOf(vendorId));
   const isUp = (broker: RabbitmqBroker) => async () => (await broker.health()).up;
+
+  it('removes a queue that nobody needs, and creates it again for the next consumer', async () => {
+    const broker = await started();
+    await broker.consume('acme', 1, () => Promise.resolve());
+    await eventually(isUp(broker));
+    expect(await broker.remove('acme')).toBe(true);
+    await expect(observerSees('acme')).rejects.toThrow('NOT_FOUND');
+    expect((await broker.health()).consumers).toEqual({});
+    expect(await broker.remove('acme')).toBe(true);
+
+    const inbox = new Inbox();
+    await broker.consume('acme', 1, inbox.handler);
+    await fixture.send(['acme']);
+    await eventually(() => inbox.done.length === 1);
+  });
+
+  it.each(['something waits in', 'somebody else consumes'])('does not remove a queue that %s', async (use) => {
+    const [broker, other] = [await started(), await started()];
+    await broker.consume('acme', 0, () => Promise.resolve());
+    if (use === 'something waits in') {
+      await fixture.send(['acme']);
+      await eventually(async () => (await broker.waiting('acme')) === 1);
+    } else {
+      await other.consume('acme', 1, () => Promise.resolve());
+      await eventually(isUp(other));
+    }
+    expect(await broker.remove('acme')).toBe(false);
+    await expect(observerSees('acme')).resolves.toBeDefined();
+  });
+
+  it('cannot remove a queue while the broker is away', async () => {
+    const broker = await started();
+    await broker.consume('acme', 1, () => Promise.resolve());
+    await eventually(isUp(broker));
+    await wire.close();
+    await eventually(async () => !(await broker.health()).up);
+    expect(await broker.remove('acme')).toBe(false);
+  });
 
   it('counts what waits in a queue, and knows when it cannot', async () => {
     const broker = await started();
@@ -258,7 +299,7 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       await fixture.send(['acme']);
       const versions = () => dataSource.query('SELECT xmin FROM outbox');
       const before: unknown = await versions();
-      expect(await new OutboxRelay({ dataSource, outbox, repository, publisher }).runOnce()).toBe(0);
+      expect(await new OutboxRelay({ dataSource, vitals, outbox, repository, publisher }).runOnce()).toBe(0);
       expect(await versions()).toEqual(before);
       await publisher.connection.close();
     });
@@ -274,13 +315,13 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       dying.delete = () => Promise.reject(new Error('killed'));
       const { dataSource, outbox } = fixture;
       await fixture.send(['acme']);
-      await expect(new OutboxRelay({ dataSource, outbox, repository: dying, publisher }).runOnce()).rejects.toThrow(
-        'killed',
-      );
+      await expect(
+        new OutboxRelay({ dataSource, vitals, outbox, repository: dying, publisher }).runOnce(),
+      ).rejects.toThrow('killed');
       await dataSource.query('UPDATE outbox SET leased_until = now()');
-      expect(await new OutboxRelay({ dataSource, outbox, repository: fixture.repository, publisher }).runOnce()).toBe(
-        1,
-      );
+      expect(
+        await new OutboxRelay({ dataSource, vitals, outbox, repository: fixture.repository, publisher }).runOnce(),
+      ).toBe(1);
       expect(await fixture.outboxCount()).toBe(0);
       await eventually(async () => (await channel.checkQueue(topology.queueOf('acme'))).messageCount === 2);
       await publisher.connection.close();
@@ -294,7 +335,7 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       await topology.declareQueue(channel, 'globex');
       const { dataSource, outbox, repository } = fixture;
       let now = 0;
-      const relay = new OutboxRelay({ dataSource, outbox, repository, publisher, clock: () => now });
+      const relay = new OutboxRelay({ dataSource, vitals, outbox, repository, publisher, clock: () => now });
       const published = jest.spyOn(publisher, 'publish');
       await fixture.send(['acme', 'globex']);
       expect(await relay.runOnce()).toBe(1);

@@ -36,8 +36,9 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
   });
 
   function newBroker(url = node.url): RabbitmqBroker {
-    const { dataSource, outbox, repository, deadLetters } = fixture;
-    return new RabbitmqBroker({ dataSource, outbox, repository, deadLetters, url, prefix: 'holdfast', isTransient });
+    const { dataSource, outbox, repository, deadLetters, vitals } = fixture;
+    const prefix = 'holdfast';
+    return new RabbitmqBroker({ dataSource, outbox, repository, deadLetters, vitals, url, prefix, isTransient });
   }
 
   it('starts without it, says why nothing moves, stops without it, and delivers when it comes', async () => {

@@ -6,7 +6,8 @@ import { deliver, describe, retryDelayMs, type RetryDelayMs, waitedFor } from '.
 import type { Outbox } from '../../outbox';
 import type { LeasedMessage, OutboxRepository } from '../../outbox.repository';
 import { Polling } from '../../polling';
-import { settledWithin } from '../../settled-within';
+import type { Vitals } from '../../../lifecycle/vitals';
+import { settledWithin } from '../../../lifecycle/settled-within';
 import { Leases, type LeaseTimes } from './leases';
 
 export interface EmbeddedBrokerOptions {
@@ -14,6 +15,7 @@ export interface EmbeddedBrokerOptions {
   outbox: Outbox;
   repository: OutboxRepository;
   deadLetters: DeadLetterRepository;
+  vitals: Vitals;
   isTransient: (error: unknown) => boolean;
   leaseTimes?: LeaseTimes;
   retryDelayMs?: RetryDelayMs;
@@ -41,9 +43,9 @@ export class EmbeddedBroker implements Broker {
   private fault: string | undefined;
 
   constructor(private readonly options: EmbeddedBrokerOptions) {
-    const { dataSource, repository, deadLetters, leaseTimes } = options;
+    const { dataSource, repository, deadLetters, vitals, leaseTimes } = options;
     this.leases = new Leases(dataSource, repository, deadLetters, leaseTimes);
-    this.polling = new Polling(() => this.runOnce(), {
+    this.polling = new Polling('outbox', vitals, () => this.runOnce(), {
       failed: (error) => this.failed(error),
       recovered: () => this.recovered(),
     });
@@ -61,6 +63,12 @@ export class EmbeddedBroker implements Broker {
     this.polling.wake();
     // The look under way still goes by the old number; none after it does.
     await this.looking.catch(() => undefined);
+  }
+
+  async remove(vendorId: string): Promise<boolean> {
+    this.subscriptions.delete(vendorId);
+    await this.looking.catch(() => undefined);
+    return true;
   }
 
   async stop(deadlineMs: number): Promise<void> {

@@ -2,7 +2,7 @@ import { AmqpConnection } from '@golevelup/nestjs-rabbitmq';
 import { Logger, type LoggerService } from '@nestjs/common';
 import type { Channel, ChannelModel, ConfirmChannel, Message } from 'amqplib';
 import { describe } from '../../delivery';
-import { settledWithin } from '../../settled-within';
+import { settledWithin } from '../../../lifecycle/settled-within';
 
 const HEARTBEAT_SECONDS = 5;
 const RECONNECT_SECONDS = 1;

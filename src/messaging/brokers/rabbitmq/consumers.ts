@@ -67,6 +67,18 @@ export class Consumers {
     return this.reconcile();
   }
 
+  /** Lets go of the vendor's queue, and deletes it if that leaves nobody there and nothing in it. Answers whether it is gone. */
+  async remove(vendorId: string): Promise<boolean> {
+    const queue = this.queues.get(vendorId);
+    if (queue) await this.consume(vendorId, 0, queue.handler);
+    this.queues.delete(vendorId);
+    try {
+      return await this.connection.onTemporaryChannel((temporary) => this.deleteIfAbandoned(temporary, vendorId));
+    } catch (error) {
+      return (error as { code?: number }).code === QUEUE_NOT_FOUND;
+    }
+  }
+
   /** Makes what is what shall be, as far as the broker lets us. Never rejects; one at a time. */
   reconcile(): Promise<void> {
     this.reconciling = this.reconciling.then(() => this.reconcileOnce());
@@ -180,6 +192,19 @@ export class Consumers {
     );
     queue.consumers.push(consumer);
     await consumer.open(channel);
+  }
+
+  /**
+   * Not by the broker's own "if empty, if unused", which it refuses for quorum queues. Whoever publishes between our look
+   * and the deletion loses a message, not an order: the sweeper sends it again.
+   */
+  private async deleteIfAbandoned(temporary: Channel, vendorId: string): Promise<boolean> {
+    const name = this.topology.queueOf(vendorId);
+    const { messageCount, consumerCount } = await temporary.checkQueue(name);
+    if (messageCount > 0 || consumerCount > 0) return false;
+    await temporary.deleteQueue(name);
+    this.logger.log(`Queue ${name} is removed: its vendor is disabled and has no open orders`);
+    return true;
   }
 
   private async retireSurplus(queue: VendorQueue): Promise<void> {

@@ -1,6 +1,6 @@
 import type { ConfirmChannel } from 'amqplib';
 import type { Message } from '../../message';
-import { settledWithin } from '../../settled-within';
+import { settledWithin } from '../../../lifecycle/settled-within';
 import { RabbitConnection } from './connection';
 import { declareAlone } from './declaring';
 import type { Topology } from './topology';

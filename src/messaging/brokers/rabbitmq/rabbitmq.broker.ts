@@ -1,10 +1,11 @@
 import type { DataSource } from 'typeorm';
+import { settledWithin } from '../../../lifecycle/settled-within';
+import type { Vitals } from '../../../lifecycle/vitals';
 import type { Broker, BrokerHealth, MessageHandler } from '../../broker';
 import type { DeadLetterRepository } from '../../dead-letters/dead-letter.repository';
 import type { RetryDelayMs } from '../../delivery';
 import type { Outbox } from '../../outbox';
 import type { OutboxRepository } from '../../outbox.repository';
-import { settledWithin } from '../../settled-within';
 import { Burial } from './burial';
 import type { RabbitConnection } from './connection';
 import { Consumers } from './consumers';
@@ -20,6 +21,7 @@ export interface RabbitmqBrokerOptions {
   outbox: Outbox;
   repository: OutboxRepository;
   deadLetters: DeadLetterRepository;
+  vitals: Vitals;
   url: string;
   /** Of every exchange and queue. */
   prefix: string;
@@ -40,7 +42,16 @@ export class RabbitmqBroker implements Broker {
   private readonly relay: OutboxRelay;
   private readonly watchdog: Watchdog;
 
-  constructor({ dataSource, outbox, repository, deadLetters, url, prefix, ...judgement }: RabbitmqBrokerOptions) {
+  constructor({
+    dataSource,
+    outbox,
+    repository,
+    deadLetters,
+    vitals,
+    url,
+    prefix,
+    ...judgement
+  }: RabbitmqBrokerOptions) {
     const topology = new Topology(prefix);
     const burial = new Burial(dataSource, deadLetters, judgement.retryDelayMs);
     this.publisher = new Publisher(url, topology);
@@ -48,7 +59,7 @@ export class RabbitmqBroker implements Broker {
       this.relay.resume(vendorId),
     );
     this.drain = new DeadLetterDrain(url, topology, burial);
-    this.relay = new OutboxRelay({ dataSource, outbox, repository, publisher: this.publisher });
+    this.relay = new OutboxRelay({ dataSource, outbox, repository, publisher: this.publisher, vitals });
     this.watchdog = new Watchdog(this.publisher.connection, this.consumers, this.drain);
   }
 
@@ -60,6 +71,10 @@ export class RabbitmqBroker implements Broker {
 
   consume(vendorId: string, consumers: number, handler: MessageHandler): Promise<void> {
     return this.consumers.consume(vendorId, consumers, handler);
+  }
+
+  remove(vendorId: string): Promise<boolean> {
+    return this.consumers.remove(vendorId);
   }
 
   /** The library's own close cancels nobody: the last handlers would be cut off, and new ones begin behind it. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
+import type { Vitals } from '../../../lifecycle/vitals';
 import { describe } from '../../delivery';
 import type { Outbox } from '../../outbox';
 import type { LeasedMessage, OutboxRepository } from '../../outbox.repository';
@@ -19,6 +20,7 @@ export interface OutboxRelayOptions {
   outbox: Outbox;
   repository: OutboxRepository;
   publisher: Publisher;
+  vitals: Vitals;
   /** Milliseconds of a clock that never goes back. */
   clock?: () => number;
 }
@@ -38,7 +40,7 @@ export class OutboxRelay {
 
   constructor(private readonly options: OutboxRelayOptions) {
     this.clock = options.clock ?? (() => performance.now());
-    this.polling = new Polling(() => this.runOnce(), {
+    this.polling = new Polling('outbox', options.vitals, () => this.runOnce(), {
       failed: (error) => this.logger.warn(`Messages cannot be relayed: ${describe(error)}`),
       recovered: () => this.logger.log('Messages are relayed again'),
     });

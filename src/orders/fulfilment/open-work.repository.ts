@@ -1,0 +1,20 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { row } from '../../database/sql';
+
+@Injectable()
+export class OpenWork {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** Whether the vendor has an order that is not decided, one to recall, or a message on its way. */
+  async exists(vendorId: string): Promise<boolean> {
+    const found = await row<{ exists: boolean }>(
+      this.dataSource.manager,
+      `SELECT EXISTS (SELECT FROM outbox WHERE vendor_id = $1)
+           OR EXISTS (SELECT FROM orders WHERE vendor_id = $1 AND recall_requested_at IS NOT NULL)
+           OR EXISTS (SELECT FROM orders WHERE vendor_id = $1 AND status = 'pending') AS exists`,
+      [vendorId],
+    );
+    return found!.exists;
+  }
+}
