@@ -11,17 +11,22 @@ export interface Findings {
   added: string[] | 'all';
   /** Keys, in order, whose product differs or has a hold to settle. */
   changed: string[];
+  /** How many holds of each of these are to be settled. */
+  holds: number[];
 }
 
 export interface Written {
   written: number;
   /** Products whose number fell to zero although some was left beyond what we had promised. */
   emptied: string[];
+  /** Holds; `HOLDS_MAX`: there may be more. */
+  settled: number;
 }
 
 /** The row in hand is not newer than the listing, which has the time $2; a listing without a time is newer than any. */
 const NOT_NEWER = `($2::timestamptz = '-infinity' OR p.as_of <= $2)`;
 const DIFFERS = '(p.vendor_quantity, p.name, p.price, p.listed) IS DISTINCT FROM (s.quantity, s.name, s.price, true)';
+const IS_CHANGED = `${NOT_NEWER} AND (${DIFFERS} OR held.product_id IS NOT NULL)`;
 /** $2 and $5 are the listing's. */
 const STAMP = 'as_of = $2, observed_at = $5, updated_at = now()';
 
@@ -42,23 +47,30 @@ export class ApplyRepository {
        FROM (SELECT product_id FROM ${table} WHERE product_id > $1 ORDER BY product_id LIMIT $2) s`,
       [after, limit],
     ))!;
-    if (until === null) return { until: undefined, added: [], changed: [] };
-    const { added, changed, all } = (await row<{ added: string[] | null; changed: string[] | null; all: boolean }>(
+    if (until === null) return { until: undefined, added: [], changed: [], holds: [] };
+    const { added, changed, holds, all } = (await row<{
+      added: string[] | null;
+      changed: string[] | null;
+      holds: number[] | null;
+      all: boolean;
+    }>(
       on,
       `SELECT count(p.product_id) = 0 AS "all",
               CASE WHEN count(p.product_id) > 0
                 THEN array_agg(s.product_id ORDER BY s.product_id) FILTER (WHERE p.product_id IS NULL) END AS added,
               array_agg(s.product_id ORDER BY s.product_id)
-                FILTER (WHERE ${NOT_NEWER} AND (${DIFFERS} OR held.product_id IS NOT NULL)) AS changed
+                FILTER (WHERE ${IS_CHANGED}) AS changed,
+              array_agg(COALESCE(held.holds, 0) ORDER BY s.product_id)
+                FILTER (WHERE ${IS_CHANGED}) AS holds
        FROM ${table} s
          LEFT JOIN products p ON p.vendor_id = $1 AND p.product_id = s.product_id AND p.product_id > $7 AND p.product_id <= $8
          LEFT JOIN (
-           SELECT DISTINCT o.product_id FROM orders o
-           WHERE ${CONTAINED} AND o.product_id > $7 AND o.product_id <= $8) held ON held.product_id = s.product_id
+           SELECT o.product_id, count(*)::integer AS holds FROM orders o
+           WHERE ${CONTAINED} AND o.product_id > $7 AND o.product_id <= $8 GROUP BY o.product_id) held ON held.product_id = s.product_id
        WHERE s.product_id > $7 AND s.product_id <= $8`,
       [...listingParameters(listing), after, until],
     ))!;
-    return { until, added: all ? 'all' : (added ?? []), changed: changed ?? [] };
+    return { until, added: all ? 'all' : (added ?? []), changed: changed ?? [], holds: holds ?? [] };
   }
 
   /** The next listed products, in order, that the complete listing lacks. */
@@ -98,7 +110,7 @@ export class ApplyRepository {
     return locked.map(({ product_id }) => product_id);
   }
 
-  /** Writes what the vendor said to locked products that still differ, and settles their holds. */
+  /** Writes what the vendor said to locked products that still differ, and settles their holds, `HOLDS_MAX` at most. */
   async update(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<Written> {
     return (await row<Written>(
       tx,
@@ -115,10 +127,25 @@ export class ApplyRepository {
          RETURNING p.product_id, p.vendor_quantity)
        SELECT count(*)::integer AS written,
               COALESCE(array_agg(product_id ORDER BY product_id) FILTER (
-                WHERE vendor_quantity = 0 AND product_id IN (SELECT product_id FROM before)), '{}') AS emptied
+                WHERE vendor_quantity = 0 AND product_id IN (SELECT product_id FROM before)), '{}') AS emptied,
+              (SELECT count(*)::integer FROM settled) AS settled
        FROM written`,
       [...listingParameters(listing), lockedKeys],
     ))!;
+  }
+
+  /** Settles further holds, `HOLDS_MAX` at most, of locked products that the listing has written. Answers how many. */
+  async settle(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<number> {
+    const { settled } = (await row<{ settled: number }>(
+      tx,
+      `WITH ${SETTLED('$7')},
+       counted AS (
+         UPDATE products p SET reserved_quantity = p.reserved_quantity - settled_sum.quantity, updated_at = now()
+         FROM settled_sum WHERE p.vendor_id = $1 AND p.product_id = settled_sum.product_id)
+       SELECT count(*)::integer AS settled FROM settled`,
+      [...listingParameters(listing), lockedKeys],
+    ))!;
+    return settled;
   }
 
   /** Adds the products of a range that the vendor lists for the first time. Answers how many. */
@@ -142,9 +169,9 @@ export class ApplyRepository {
     return inserted;
   }
 
-  /** Takes locked products off the listing: the vendor has none of them. Settles their holds. */
-  async unlist(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<number> {
-    const { written } = (await row<{ written: number }>(
+  /** Takes locked products off the listing: the vendor has none of them. Settles their holds, `HOLDS_MAX` at most. */
+  async unlist(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<Omit<Written, 'emptied'>> {
+    return (await row<Omit<Written, 'emptied'>>(
       tx,
       `WITH ${SETTLED('$7')},
        written AS (
@@ -154,10 +181,9 @@ export class ApplyRepository {
          FROM unnest($7::varchar[]) AS key (product_id) LEFT JOIN settled_sum USING (product_id)
          WHERE p.vendor_id = $1 AND p.product_id = key.product_id AND (p.listed OR settled_sum.quantity IS NOT NULL)
          RETURNING 1)
-       SELECT count(*)::integer AS written FROM written`,
+       SELECT count(*)::integer AS written, (SELECT count(*)::integer FROM settled) AS settled FROM written`,
       [...listingParameters(listing), lockedKeys],
     ))!;
-    return written;
   }
 
   /** Products, in order, that a listing with a later time wrote: of a clock that an operator no longer believes. */

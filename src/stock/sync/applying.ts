@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import type { Transaction } from '../../database/sql';
 import { ApplyRepository } from './apply.repository';
 import type { Progress } from './progress';
-import type { StagedListing } from './settling';
+import { HOLDS_MAX, type StagedListing } from './settling';
 import { SyncLeaseRepository } from './sync-lease.repository';
 import type { SyncRunInHand } from './sync-run-in-hand';
 
@@ -40,12 +40,17 @@ export class Applying {
       const found = await run.gate.pass(() =>
         this.apply.findChanged(this.dataSource.manager, listing, after, WINDOW_ROWS),
       );
-      const { until, added, changed } = found;
+      const { until, added, changed, holds } = found;
       if (until === undefined) break;
-      for (const keys of batches(changed)) {
-        const { written: updated, emptied } = await this.write(run, async (tx) =>
+      for (const keys of batches(changed, holds)) {
+        const {
+          written: updated,
+          emptied,
+          settled,
+        } = await this.write(run, async (tx) =>
           this.apply.update(tx, listing, await this.apply.lock(tx, listing, keys)),
         );
+        await this.settleRest(run, listing, keys, settled);
         written += updated;
         progress.noteEmptied(emptied);
       }
@@ -96,8 +101,21 @@ export class Applying {
       .catch((error: unknown) => this.logger.warn({ err: error, vendorId }, `${known.partition} was not analysed`));
   }
 
-  private unlist(run: SyncRunInHand, listing: StagedListing, keys: string[]): Promise<number> {
-    return this.write(run, async (tx) => this.apply.unlist(tx, listing, await this.apply.lock(tx, listing, keys)));
+  private async unlist(run: SyncRunInHand, listing: StagedListing, keys: string[]): Promise<number> {
+    const { written, settled } = await this.write(run, async (tx) =>
+      this.apply.unlist(tx, listing, await this.apply.lock(tx, listing, keys)),
+    );
+    await this.settleRest(run, listing, keys, settled);
+    return written;
+  }
+
+  /** Of a run that breaks off here the next listing settles what is left. */
+  private async settleRest(run: SyncRunInHand, listing: StagedListing, keys: string[], before: number): Promise<void> {
+    for (let settled = before; settled === HOLDS_MAX;) {
+      settled = await this.write(run, async (tx) =>
+        this.apply.settle(tx, listing, await this.apply.lock(tx, listing, keys)),
+      );
+    }
   }
 
   /**
@@ -122,8 +140,20 @@ export class Applying {
   }
 }
 
-function batches(keys: string[]): string[][] {
-  return Array.from({ length: Math.ceil(keys.length / BATCH_ROWS) }, (_, index) =>
-    keys.slice(index * BATCH_ROWS, (index + 1) * BATCH_ROWS),
-  );
+/** In order, each with `BATCH_ROWS` keys and `HOLDS_MAX` holds at most, unless one key has more. */
+function batches(keys: string[], holds: number[] = []): string[][] {
+  const found: string[][] = [];
+  let holdsInLast = 0;
+  for (const [index, key] of keys.entries()) {
+    const last = found.at(-1);
+    const more = holds[index] ?? 0;
+    if (last && last.length < BATCH_ROWS && holdsInLast + more <= HOLDS_MAX) {
+      last.push(key);
+      holdsInLast += more;
+    } else {
+      found.push([key]);
+      holdsInLast = more;
+    }
+  }
+  return found;
 }

@@ -38,6 +38,12 @@ export const CONTAINED = `o.vendor_id = $1 AND o.hold_state = 'acknowledged'
     ELSE o.accepted_at + ${milliseconds('$3')} < $2 END`;
 
 /**
+ * Holds settled in one transaction: an order for one of their products waits that long (about 0.1 ms each). The others
+ * follow, and count until then: a product has less to sell for that moment, never more.
+ */
+export const HOLDS_MAX = 500;
+
+/**
  * Settles the contained holds of products that are locked, orders in the one order; the counter follows in the
  * statement's own product update. The state is asked for again with the lock: an order that was released meanwhile
  * is not settled. As text, so that the planner looks each up by its key: where its statistics know of no acknowledged order
@@ -46,7 +52,7 @@ export const CONTAINED = `o.vendor_id = $1 AND o.hold_state = 'acknowledged'
  */
 export const SETTLED = (keys: string): string => `contained AS (
     SELECT o.order_id FROM orders o WHERE ${CONTAINED} AND o.product_id = ANY(${keys})
-    ORDER BY o.order_id FOR NO KEY UPDATE),
+    ORDER BY o.order_id LIMIT ${HOLDS_MAX} FOR NO KEY UPDATE),
   settled AS (
     UPDATE orders o SET hold_state = 'settled', updated_at = now() FROM contained
     WHERE o.order_id = contained.order_id AND o.hold_state::text = 'acknowledged' RETURNING o.product_id, o.quantity),

@@ -25,7 +25,7 @@ export const settlingWithoutStrictness: Plant = (stage) => {
 
 /** The vendor has subtracted it, and so do we. */
 export const settlingNothing: Plant = (stage) => {
-  replacing(stage, 'update', `AND o.hold_state = 'acknowledged' RETURNING`, 'AND false RETURNING');
+  replacing(stage, 'update', `AND o.hold_state::text = 'acknowledged' RETURNING`, 'AND false RETURNING');
 };
 
 /** Rows whose numbers are the same are not looked at. */
