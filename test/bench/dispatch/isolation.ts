@@ -10,6 +10,8 @@ import { ANSWER_MS, BESIDE, openSurroundings, type Surroundings, VENDORS } from 
 const PER_SECOND = 200;
 /** One order in so many is for the vendor that hangs. */
 const BESIDE_EVERY = 21;
+/** Of a round in which nobody hangs, at most: 5,000 orders. */
+const QUIET_SECONDS_MAX = 25;
 /** Longer than any call to it may take. */
 const HANGING_MS = 60_000;
 const DRAIN_MS_MAX = 10 * 60_000;
@@ -31,12 +33,13 @@ export async function benchIsolation(
   const seconds = (minutes * 60) / runs;
   const mixed = mixedBodies(surroundings);
   const rate = (PER_SECOND * BESIDE_EVERY) / (BESIDE_EVERY - 1);
-  const round = () => place(surroundings, rate, seconds, mixed);
+  const round = (lasting: number) => () => place(surroundings, rate, lasting, mixed);
   await place(surroundings, rate, 10, mixed);
   const [quiet, hanging]: [Dispatched[], Dispatched[]] = [[], []];
-  for (let count = 0; count < runs; count++) quiet.push(await told('nobody hangs', round));
+  for (let count = 0; count < runs; count++)
+    quiet.push(await told('nobody hangs', round(Math.min(seconds, QUIET_SECONDS_MAX))));
   await surroundings.answersIn(BESIDE, HANGING_MS);
-  for (let count = 0; count < runs; count++) hanging.push(await told('a vendor hangs', round));
+  for (let count = 0; count < runs; count++) hanging.push(await told('a vendor hangs', round(seconds)));
   const waiting = await openBeside(testbed);
   const returnedAt = await now(testbed);
   await surroundings.answersIn(BESIDE, ANSWER_MS);
