@@ -13,7 +13,7 @@ export interface TimeBudgets {
   claimLeaseMs: number;
   /** How long a shutdown waits for what is under way. */
   shutdownGraceMs: number;
-  /** How long requests are still taken after a stop has begun, so that a balancer notices first. */
+  /** How long requests are still taken after a stop has begun: longer than three probes, two seconds apart, take to fail. */
   drainMs: number;
   /** How long a stop then waits for the answers under way. */
   lastAnswersMs: number;
@@ -28,7 +28,7 @@ export function timeBudgets(vendorTimeoutMs: number): TimeBudgets {
     vendorTotalMs: vendorTimeoutMs,
     claimLeaseMs: vendorTimeoutMs * 1.5 + 1000,
     shutdownGraceMs: vendorTimeoutMs + 2000,
-    drainMs: 5000,
+    drainMs: 8000,
     lastAnswersMs: 5000,
     httpRequestMs: vendorTimeoutMs + 20_000,
   };

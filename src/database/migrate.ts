@@ -5,11 +5,12 @@ import { type Connection, rows } from './sql';
 /** Arbitrary, but ours: whoever migrates holds this advisory lock. */
 const MIGRATION_LOCK = 4_812_006_173;
 
-/** Applies what is pending and answers its names. Safe twice, and from two places at once: the second waits. */
+/** Applies what is pending and answers its names. Safe twice, and from two places at once: the second waits. Throws `SchemaTooNew`. */
 export async function migrate(dataSource: DataSource): Promise<string[]> {
   const lock = dataSource.createQueryRunner();
   try {
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await pendingMigrations(dataSource.manager);
     return (await dataSource.runMigrations()).map(({ name }) => name);
   } finally {
     await lock.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);

@@ -3,8 +3,6 @@ import type { FastifyInstance } from 'fastify';
 import type { Shutdown } from '../lifecycle/shutdown';
 
 const READINESS = '/health/ready';
-/** Whoever decides by our readiness where requests go asks at least this often. */
-const PROBED_EVERY_MS_MAX = 15_000;
 
 /**
  * Between the first word of a stop and the listener's end: requests are still answered, each answer ends its connection,
@@ -27,8 +25,8 @@ export class Draining {
     });
   }
 
-  /** Waits until a balancer has had its time to notice; not at all where none has been seen. */
+  /** Waits so long for a balancer to notice; not at all where nobody asked within as long, for then nobody will notice. */
   async done(drainMs: number): Promise<void> {
-    if (performance.now() - this.probedAt <= PROBED_EVERY_MS_MAX) await pause(drainMs);
+    if (performance.now() - this.probedAt <= drainMs) await pause(drainMs);
   }
 }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { ConfigError } from '../config/config';
 import { type DatabaseFailure, databaseFailure } from '../database/database-errors';
 import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres';
+import { SchemaTooNew } from '../database/migrate';
 import { Refusal } from '../http/refusal';
 import { UsageError } from './flags';
 import { StartError } from './start-error';
@@ -23,7 +24,7 @@ export function runCommand(command: () => Promise<void>): void {
 
 function explanationOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const known = [ConfigError, StartError, EmbeddedPostgresError, Refusal, UsageError].some(
+  const known = [ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew, Refusal, UsageError].some(
     (kind) => error instanceof kind,
   );
   if (known) return error.message;

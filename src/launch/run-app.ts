@@ -36,7 +36,7 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
     () => void (shutdown.begun = true),
     () => app.get(DatabaseConnector).stop(),
     () => Promise.all([app.get(Agents).stop(budgets.shutdownGraceMs), draining.done(budgets.drainMs)]),
-    () => settledWithin(budgets.lastAnswersMs, app.close()),
+    () => closeWithin(budgets.lastAnswersMs, app),
     () => simulator?.stop(),
     () => embedded?.stop(),
   ]);
@@ -49,12 +49,19 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
 /** Waits for the database, then starts the agents. */
 async function goToWork(app: NestFastifyApplication, mode: 'api' | 'worker' | 'all'): Promise<void> {
   await app.get(DatabaseConnector).connect();
+  if (app.get(Shutdown).begun) return;
   if (mode !== 'worker' && !(await app.get(ApiKeys).anyExists())) {
     throw new StartError(
       'ADMIN_API_KEY: required with DATABASE_URL while no API key exists; set it, or run npm run keys.',
     );
   }
   await app.get(Agents).start();
+}
+
+/** Throws what kept it from closing; answers late are cut off. */
+async function closeWithin(deadlineMs: number, app: NestFastifyApplication): Promise<void> {
+  const closing = app.close();
+  if (await settledWithin(deadlineMs, closing)) await closing;
 }
 
 async function listen(app: NestFastifyApplication, mode: string, demo: boolean, config: Config): Promise<string> {

@@ -8,9 +8,12 @@ export interface Agent {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** What an agent gets beyond its deadline to let go of what it did not finish. */
+const LETTING_GO_MS = 3000;
+
 /**
- * Starts and stops the process's agents in order: they stop in the reverse order of their registration, and only then
- * are the connections closed. (The framework's own hooks close them in an order that depends on module order.)
+ * Starts the process's agents in order and stops all at once; only then are the connections closed. (The framework's own
+ * hooks close them in an order that depends on module order.)
  */
 @Injectable()
 export class Agents {
@@ -26,16 +29,17 @@ export class Agents {
     for (const { agent } of this.agents) if (!this.stopping) await agent.start();
   }
 
-  /** Resolves at the deadline, whatever an agent does. */
+  /** Resolves soon after the deadline, whatever an agent does. */
   async stop(deadlineMs: number): Promise<void> {
     this.stopping = true;
-    const endAt = performance.now() + deadlineMs;
-    for (const { name, agent } of this.agents.toReversed()) {
-      const leftMs = Math.max(0, endAt - performance.now());
-      const stopped = agent
-        .stop(leftMs)
-        .catch((error: unknown) => this.logger.warn({ err: error }, `${name} did not stop cleanly`));
-      if (!(await settledWithin(leftMs, stopped))) this.logger.warn(`${name} is cut off: it did not stop in time`);
-    }
+    await Promise.all(
+      this.agents.map(async ({ name, agent }) => {
+        const stopped = agent
+          .stop(deadlineMs)
+          .catch((error: unknown) => this.logger.warn({ err: error }, `${name} did not stop cleanly`));
+        if (await settledWithin(deadlineMs + LETTING_GO_MS, stopped)) return;
+        this.logger.warn(`${name} is cut off: it did not stop in time`);
+      }),
+    );
   }
 }

@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiClient } from '../support/client';
-import { run, runScript } from '../support/command';
+import { run } from '../support/command';
 import { createDatabase, createEmptyDatabase, type TestDatabase } from '../support/database';
 import { type AppProcess, freePort, ready, startProcess } from '../support/processes';
 import { waitFor } from '../support/wait';
@@ -153,11 +153,15 @@ describe('configuration', () => {
 describe('what nobody has caught', () => {
   it.each([
     ['unhandledRejection', `void Promise.reject(new Error('boom'))`],
-    ['uncaughtException', `setTimeout(() => { throw new Error('boom'); })`],
+    ['uncaughtException', `throw new Error('boom')`],
   ])('ends the process as an %s, with its story', async (origin, mishap) => {
-    const { code, stdout, stderr } = await runScript(
-      `require('./dist/launch/shutdown').endWithWhatNobodyCaught(); ${mishap}; setTimeout(() => {}, 60_000);`,
-    );
+    const preloaded = join(dataDir, 'mishap.cjs');
+    writeFileSync(preloaded, `setTimeout(() => { ${mishap}; }, 1000);`);
+    const { code, stdout, stderr } = await run(MAIN, ['--mode=vendors'], {
+      NODE_OPTIONS: `--require ${preloaded}`,
+      VENDORS_PORT: String(await freePort()),
+      HOLDFAST_DATA_DIR: dataDir,
+    });
     expect([code, stdout + stderr]).toEqual([1, expect.stringContaining(`Ended by an ${origin}: boom`)]);
     expect(stdout + stderr).toContain('at ');
   });
@@ -193,6 +197,12 @@ describe('a database', () => {
     expect(api.output()).not.toMatch(/hunter2|command-line-test-key/);
   });
 
+  it('that cannot be reached keeps nobody from stopping the API, whoever has asked for its readiness', async () => {
+    const api = await startApi({ DATABASE_URL: UNREACHABLE });
+    await fetch(`${api.url}/health/ready`);
+    expect(await api.stop()).toBe(0);
+  });
+
   it('that is not migrated leaves an API alive and not ready, until npm run migrate', async () => {
     database = await createEmptyDatabase();
     const api = await startApi({ DATABASE_URL: database.url, ADMIN_API_KEY });
@@ -223,9 +233,10 @@ describe('a database', () => {
     const port = mode === 'api' ? 'PORT' : 'WORKER_PORT';
     app = await startProcess(mode, { DATABASE_URL: database.url, ADMIN_API_KEY, [port]: String(await freePort()) });
     expect(await ended(app)).toBe(1);
-    expect(app.output()).toMatch(
-      /^The database has been migrated by a newer release \(FromTheFuture9\): run that one\.$/m,
-    );
+    const sentence = /^The database has been migrated by a newer release \(FromTheFuture9\): run that one\.$/m;
+    expect(app.output()).toMatch(sentence);
+    const migrating = await run(MIGRATE, [], { DATABASE_URL: database.url });
+    expect([migrating.code, migrating.stderr]).toEqual([1, expect.stringMatching(sentence)]);
   });
 
   it('is migrated once, by whoever comes first of three at once, and not again', async () => {

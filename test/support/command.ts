@@ -12,19 +12,10 @@ export interface Finished {
 
 /** Runs a built program to its end, with nothing in its environment but what is given. */
 export function run(program: string, args: string[], env: Record<string, string> = {}): Promise<Finished> {
-  return runNode([join(ROOT, 'dist', program), ...args], env);
-}
-
-/** The same with a few lines of JavaScript, which may require what was built. */
-export function runScript(script: string): Promise<Finished> {
-  return runNode(['--eval', script], {});
-}
-
-function runNode(args: string[], env: Record<string, string>): Promise<Finished> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      args,
+      [join(ROOT, 'dist', program), ...args],
       { cwd: ROOT, env: { PATH: process.env['PATH'], ...env }, timeout: END_MS_MAX },
       (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
     );

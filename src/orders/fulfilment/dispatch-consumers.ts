@@ -12,6 +12,8 @@ import { OpenWork } from './open-work.repository';
 const CONSUMERS_MAX = 8;
 /** How soon a vendor that was registered or changed elsewhere is noticed. */
 const LOOK_EVERY_MS = 500;
+/** Every so many looks a disabled vendor is looked at whether it has anything left to do, which reads its orders. */
+const LOOKS_PER_REMOVAL = 10;
 
 /**
  * Keeps consumers open on every vendor's queue, as many as the vendor may be given calls. A disabled vendor keeps its own:
@@ -22,8 +24,9 @@ const LOOK_EVERY_MS = 500;
 export class DispatchConsumers implements Agent {
   private readonly loop: Loop;
   private readonly consumers = new Map<string, number>();
-  /** Disabled, with nothing left to do, and without a queue. */
-  private readonly removed = new Set<string>();
+  /** Disabled vendors that we have let go of, with nothing left to do; and whether their queue is gone. */
+  private readonly letGo = new Map<string, boolean>();
+  private looks = 0;
 
   constructor(
     private readonly broker: Broker,
@@ -49,27 +52,28 @@ export class DispatchConsumers implements Agent {
   }
 
   async runOnce(): Promise<number> {
+    const removing = this.looks++ % LOOKS_PER_REMOVAL === 0;
     for (const { vendorId, enabled, callsAllowed } of await this.registry.callsAllowed()) {
-      if (!enabled && (await this.isDrained(vendorId))) await this.remove(vendorId);
-      else await this.keep(vendorId, Math.min(callsAllowed, CONSUMERS_MAX));
+      if (!enabled && (await this.isGone(vendorId, removing))) continue;
+      await this.keep(vendorId, Math.min(callsAllowed, CONSUMERS_MAX));
     }
     return LOOK_EVERY_MS;
   }
 
-  private async isDrained(vendorId: string): Promise<boolean> {
-    if (await this.openWork.exists(vendorId)) return false;
-    return this.removed.has(vendorId) || (await this.broker.waiting(vendorId)) === 0;
-  }
-
-  private async remove(vendorId: string): Promise<void> {
+  private async isGone(vendorId: string, removing: boolean): Promise<boolean> {
+    const gone = this.letGo.get(vendorId);
+    if (gone || (gone === false && !removing)) return !(await this.openWork.hasMessage(vendorId));
+    if (!removing || (await this.openWork.exists(vendorId)) || (await this.broker.waiting(vendorId)) !== 0)
+      return false;
     this.consumers.delete(vendorId);
-    if (!this.removed.has(vendorId) && (await this.broker.remove(vendorId))) this.removed.add(vendorId);
+    this.letGo.set(vendorId, await this.broker.remove(vendorId));
+    return true;
   }
 
   private async keep(vendorId: string, consumers: number): Promise<void> {
     if (this.consumers.get(vendorId) === consumers) return;
     this.consumers.set(vendorId, consumers);
-    this.removed.delete(vendorId);
+    this.letGo.delete(vendorId);
     await this.broker.consume(vendorId, consumers, (message) => this.serve(message));
   }
 

@@ -103,21 +103,22 @@ export class EmbeddedBroker implements Broker {
       .filter(({ places }) => places > 0);
     if (room.length === 0 || this.letGo.signal.aborted) return 0;
     const messages = await this.leases.take(room);
-    if (this.letGo.signal.aborted) await this.leases.giveBack(messages);
-    else for (const message of messages) this.setToWork(message);
+    const isWanted = ({ vendorId }: LeasedMessage) => !this.letGo.signal.aborted && this.subscriptions.has(vendorId);
+    await this.leases.giveBack(messages.filter((message) => !isWanted(message)));
+    for (const message of messages.filter(isWanted))
+      this.setToWork(message, this.subscriptions.get(message.vendorId)!.handler);
     return messages.length;
   }
 
-  private setToWork(message: LeasedMessage): void {
-    const work = this.serve(message).finally(() => {
+  private setToWork(message: LeasedMessage, handler: MessageHandler): void {
+    const work = this.serve(message, handler).finally(() => {
       this.atWork.delete(work);
       this.polling.wake();
     });
     this.atWork.add(work);
   }
 
-  private async serve(message: LeasedMessage): Promise<void> {
-    const handler = this.subscriptions.get(message.vendorId)!.handler;
+  private async serve(message: LeasedMessage, handler: MessageHandler): Promise<void> {
     const patience = { ...this.options, signal: this.letGo.signal };
     const outcome = await deliver(toMessage(message), handler, patience);
     if (outcome.kind === 'done') await this.persist(() => this.leases.finish(message));
