@@ -2,6 +2,6 @@ import { Module } from '@nestjs/common';
 import { OrdersWorkerModule } from './orders/orders.module';
 import { StockWorkerModule } from './stock/stock.module';
 
-/** What the worker process runs. Agents stop in the reverse of this order. */
+/** What the worker process runs. Agents start in this order, and stop all at once. */
 @Module({ imports: [StockWorkerModule, OrdersWorkerModule] })
 export class WorkerModule {}
