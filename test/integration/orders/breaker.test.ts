@@ -115,8 +115,8 @@ describe('while its calls fail, a vendor', () => {
       expect(await take(process)).toBeUndefined();
       expect(await take(process, 'other')).toMatchObject({ opening: null });
       expect(await process.get(VendorRegistry).callsAllowed()).toEqual([
-        { vendorId: 'acme', callsAllowed: 0 },
-        { vendorId: 'other', callsAllowed: 8 },
+        { vendorId: 'acme', enabled: true, callsAllowed: 0 },
+        { vendorId: 'other', enabled: true, callsAllowed: 8 },
       ]);
     }
     const standing = { breaker: 'open', breakers: { orders: 'open', stock: 'closed' }, paused: false };
@@ -302,7 +302,11 @@ describe('once it is well again, a vendor', () => {
     await app.dataSource.query(`UPDATE vendor_breakers SET closed_at = now() - $1 * interval '1 ms'`, [
       steps * RAMP_STEP_MS,
     ]);
-    expect(await second.get(VendorRegistry).callsAllowed()).toContainEqual({ vendorId: 'acme', callsAllowed: calls });
+    expect(await second.get(VendorRegistry).callsAllowed()).toContainEqual({
+      vendorId: 'acme',
+      enabled: true,
+      callsAllowed: calls,
+    });
     const slots = [];
     for (let slot = 0; slot <= calls; slot++) slots.push(await take(slot % 2 === 0 ? first : second));
     expect(slots.map((leave) => leave !== undefined)).toEqual([...Array.from({ length: calls }, () => true), false]);
@@ -319,6 +323,10 @@ describe('once it is well again, a vendor', () => {
   });
 
   it('that has never failed is given all it allows', async () => {
-    expect(await first.get(VendorRegistry).callsAllowed()).toContainEqual({ vendorId: 'acme', callsAllowed: 64 });
+    expect(await first.get(VendorRegistry).callsAllowed()).toContainEqual({
+      vendorId: 'acme',
+      enabled: true,
+      callsAllowed: 64,
+    });
   });
 });
