@@ -9,14 +9,15 @@ const READINESS = '/health/ready';
  * and who asks for readiness is told to send the next elsewhere.
  */
 export class Draining {
-  private probedAt = -Infinity;
+  private saidReady = false;
+  private askedAgainAt = -Infinity;
 
   constructor(
     fastify: FastifyInstance,
     private readonly shutdown: Shutdown,
   ) {
-    fastify.addHook('onRequest', (request, _, done) => {
-      if (request.url === READINESS) this.probedAt = performance.now();
+    fastify.addHook('onResponse', ({ url }, { statusCode }, done) => {
+      if (url.startsWith(READINESS) && statusCode === 200) this.noteProbe();
       done();
     });
     fastify.addHook('onSend', (_, reply, payload, done) => {
@@ -25,8 +26,16 @@ export class Draining {
     });
   }
 
-  /** Waits so long for a balancer to notice; not at all where nobody asked within as long, for then nobody will notice. */
+  /**
+   * Waits so long for a balancer to notice. Not at all where nobody has been told "ready" and asked again within as long: then
+   * nobody sends requests by it, or nobody will notice.
+   */
   async done(drainMs: number): Promise<void> {
-    if (performance.now() - this.probedAt <= drainMs) await pause(drainMs);
+    if (performance.now() - this.askedAgainAt <= drainMs) await pause(drainMs);
+  }
+
+  private noteProbe(): void {
+    if (this.saidReady) this.askedAgainAt = performance.now();
+    this.saidReady = true;
   }
 }
