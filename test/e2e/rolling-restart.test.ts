@@ -101,6 +101,8 @@ describe.each(transports)('two api and two worker processes over %s', (_, env) =
       codes.push(await place.running.stop());
       place.running = await startProcess(place.mode, place.env);
       await ready(place.running);
+      // Whoever restarts one after the other waits for the balancer's opinion, not for the process's own.
+      await waitFor(() => balancer.complete, { withinMs: 10_000, what: 'the balancer to notice' });
     }
     return codes;
   }

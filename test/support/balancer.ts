@@ -27,10 +27,17 @@ export class Balancer {
     this.probing = setInterval(() => this.backends.forEach((backend) => void probe(backend)), PROBE_EVERY_MS);
   }
 
+  /** Sends nothing on before it has asked each backend, as a balancer does. */
   async listen(): Promise<string> {
+    await Promise.all(this.backends.map(probe));
     this.server.listen(0, '127.0.0.1');
     await once(this.server, 'listening');
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Whether all backends were ready when last asked. */
+  get complete(): boolean {
+    return this.backends.every(({ ready }) => ready);
   }
 
   async close(): Promise<void> {
