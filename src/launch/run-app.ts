@@ -12,6 +12,7 @@ import { settledWithin } from '../lifecycle/settled-within';
 import { Shutdown } from '../lifecycle/shutdown';
 import { startDemoVendors, welcome } from './demo';
 import { attachDatabase, openDatabase } from './database';
+import { growHeapSlowly } from './heap';
 import { listenOn } from './listen';
 import { serveOpenApi } from './openapi';
 import { processModule } from './process-module';
@@ -24,6 +25,7 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
   const notice = (sentence: string): void => console.log(sentence);
   const { config, embedded } =
     mode === 'all' ? await openDatabase(given, notice) : { config: await attachDatabase(given), embedded: undefined };
+  if (mode === 'worker') growHeapSlowly();
   const budgets = timeBudgets(config.vendorTimeoutMs);
   const app = await createHttpServer(processModule(mode, config), budgets.httpRequestMs);
   if (mode !== 'worker') serveOpenApi(app, version);
