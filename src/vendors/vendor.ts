@@ -13,7 +13,7 @@ export interface Vendor {
   fullSyncIntervalMs: number | null;
   /** Calls under way at once, over all workers. */
   maxConcurrentOrders: number;
-  /** Name of the environment variable that holds its bearer token. */
+  /** Name of the environment variable that holds the token it wants. */
   credentialEnv: string | null;
   /** How far the vendor's own clocks may disagree: a listing counts as containing an order only beyond this. */
   clockMarginMs: number;

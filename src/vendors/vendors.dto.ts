@@ -72,7 +72,7 @@ export class PutVendorDto {
   maxConcurrentOrders: number = 4;
 
   /**
-   * Name of the environment variable that holds the vendor's bearer token
+   * Name of the environment variable that holds the token it wants: as a bearer token, or (`wholesale`) as `X-Api-Key`
    * @example "VENDOR_TOKEN_ALPINE"
    */
   @IsOptional()

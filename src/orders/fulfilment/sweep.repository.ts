@@ -53,20 +53,20 @@ export class SweepRepository {
     return found.map(({ order_id: orderId }) => ({ orderId, vendorId }));
   }
 
-  /** Has an operator asked about orders whose message is a dead letter. Answers which. */
-  async flagGivenUp(tx: Transaction, ageMsMin: number): Promise<string[]> {
-    const flagged = await rows<{ order_id: string }>(
+  /** Has an operator asked about orders whose message is a dead letter. Answers which, and why. */
+  async flagGivenUp(tx: Transaction, ageMsMin: number): Promise<{ orderId: string; reason: string }[]> {
+    const flagged = await rows<{ order_id: string; attention_reason: string }>(
       tx,
       `UPDATE orders SET needs_attention = true, updated_at = now(), attention_reason = COALESCE(
          (SELECT d.cause FROM dead_letters d WHERE d.order_id = orders.order_id AND d.status = 'open'
           ORDER BY d.created_at DESC LIMIT 1), 'Its message is a dead letter.')
        WHERE order_id IN (
          SELECT order_id FROM orders WHERE order_id IN (SELECT o.order_id FROM ${STRANDED} AND ${GIVEN_UP})
-         ORDER BY order_id FOR NO KEY UPDATE SKIP LOCKED)
-       RETURNING order_id`,
+         ORDER BY order_id LIMIT ${FLAGGED_MAX} FOR NO KEY UPDATE SKIP LOCKED)
+       RETURNING order_id, attention_reason`,
       [ageMsMin],
     );
-    return flagged.map(({ order_id }) => order_id);
+    return flagged.map(({ order_id, attention_reason }) => ({ orderId: order_id, reason: attention_reason }));
   }
 
   /**

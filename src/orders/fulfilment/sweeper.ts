@@ -96,7 +96,11 @@ export class Sweeper implements Agent {
   }
 
   private async flagGivenUp(ageMsMin: number): Promise<void> {
-    const flagged = await this.dataSource.transaction((tx) => this.sweep.flagGivenUp(tx, ageMsMin));
+    const flagged = await this.dataSource.transaction(async (tx) => {
+      const givenUp = await this.sweep.flagGivenUp(tx, ageMsMin);
+      for (const { orderId, reason } of givenUp) await this.events.add(tx, orderId, 'attentionNeeded', reason);
+      return givenUp;
+    });
     if (flagged.length > 0) this.logger.warn({ orders: flagged.length }, 'Orders whose message is a dead letter wait');
   }
 

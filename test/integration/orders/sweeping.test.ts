@@ -117,6 +117,8 @@ describe('the sweeper', () => {
     await sweep();
     expect(await subjects()).toEqual([]);
     expect(await orderOf(orderId!)).toMatchObject({ needsAttention: true, attentionReason: 'It failed.' });
+    const events = await app.dataSource.query('SELECT type, detail FROM order_events ORDER BY event_id DESC LIMIT 1');
+    expect(events).toEqual([{ type: 'attentionNeeded', detail: 'It failed.' }]);
   });
 
   it('has an operator asked once about what has grown too old, and keeps its stock', async () => {
