@@ -350,6 +350,19 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
     });
   });
 
+  it('lets go of a channel whose connection ends before the broker has confirmed the goodbye', async () => {
+    const connection = new RabbitConnection({ url: wire.url, purpose: 'consume' });
+    await connection.start();
+    await eventually(() => connection.fault === undefined);
+    const done = connection.onTemporaryChannel(async () => {
+      // The goodbye is what is written next; no answer comes within a turn of the event loop.
+      setImmediate(() => wire.cut());
+      return Promise.resolve('done');
+    });
+    expect(await done).toBe('done');
+    await connection.close();
+  });
+
   describe('the watchdog', () => {
     it('connects anew when a channel did not come back behind a connection that stands', async () => {
       const publishing = new RabbitConnection({ url: wire.url, purpose: 'publish' });

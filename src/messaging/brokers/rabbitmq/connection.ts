@@ -177,9 +177,11 @@ function destroySocket(connection: ChannelModel | undefined, reason: string): vo
   stream?.destroy(new Error(reason));
 }
 
+/** The library waits for the broker's word, and for ever if the connection ends first. */
 async function closeQuietly(channel: Channel): Promise<void> {
+  const ended = new Promise((resolve) => channel.once('close', resolve));
   try {
-    await channel.close();
+    await Promise.race([channel.close(), ended]);
   } catch {
     // An error has closed it already.
   }
