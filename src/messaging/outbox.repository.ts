@@ -74,6 +74,20 @@ export class OutboxRepository {
     return found.map(({ subject }) => subject);
   }
 
+  /** Deletes rows about a subject that nobody has in hand; waits for none. Answers how many. */
+  async discard(tx: Transaction, subject: string): Promise<number> {
+    const discarded = await rows(
+      tx,
+      `DELETE FROM outbox
+        WHERE outbox_id = ANY (ARRAY(
+          SELECT outbox_id FROM outbox WHERE subject = $1 AND (leased_until IS NULL OR leased_until <= now())
+             FOR UPDATE SKIP LOCKED))
+       RETURNING outbox_id`,
+      [subject],
+    );
+    return discarded.length;
+  }
+
   /** Leases due rows of the vendors that have room, oldest first, never more of a vendor than it has places. */
   claimForRoom(on: Connection, leasedBy: string, leaseMs: number, room: Room[]): Promise<LeasedMessage[]> {
     return rows<LeasedMessage>(

@@ -38,6 +38,11 @@ export class Outbox {
     return this.repository.waiting(tx, subjects);
   }
 
+  /** Takes back messages about a subject that are in nobody's hand. Answers how many. */
+  discard(tx: Transaction, subject: string): Promise<number> {
+    return this.repository.discard(tx, subject);
+  }
+
   /**
    * Called after the commit: a transport in this process looks at once. Other processes find the row by polling, at
    * most 250 ms later; forgetting this call costs the same and nothing else.

@@ -17,7 +17,8 @@ export type OrderEventType =
   | 'attentionNeeded'
   | 'lateAnswer'
   | 'recalled'
-  | 'replayed';
+  | 'replayed'
+  | 'resolved';
 
 /** Something that happened to an order, told in plain words. */
 export interface OrderEvent {

@@ -23,6 +23,7 @@ export const orderSteps: readonly { from: OrderStatus; to: OrderStatus; when: st
   { from: 'pending', to: 'failed', when: 'the vendor refused it for good', hold: 'released' },
   { from: 'pending', to: 'failed', when: 'it was cancelled before anything was sent', hold: 'released' },
   { from: 'pending', to: 'failed', when: 'the vendor confirmed its cancellation', hold: 'released' },
+  { from: 'pending', to: 'failed', when: 'an operator decided so about an order that was given up', hold: 'released' },
 ];
 
 /** Every step a hold may take. */
@@ -30,8 +31,10 @@ export const holdSteps: readonly { from: HoldState; to: HoldState; when: string 
   { from: 'held', to: 'acknowledged', when: 'the vendor accepted the order' },
   { from: 'held', to: 'settled', when: 'the vendor accepted the order, and an applied listing contains it already' },
   { from: 'acknowledged', to: 'settled', when: "a listing with a later time, by the vendor's clock, was applied" },
+  { from: 'acknowledged', to: 'settled', when: "an operator confirmed that the vendor's number contains it" },
   { from: 'held', to: 'released', when: 'the vendor refused the order' },
   { from: 'held', to: 'released', when: 'the order was cancelled, if it had been sent with the vendor’s confirmation' },
+  { from: 'held', to: 'released', when: 'an operator decided so about an order that was given up' },
 ];
 
 /** Whether a hold is part of its product's `reserved_quantity`. */

@@ -130,6 +130,47 @@ export class OrderRepository {
     );
   }
 
+  /** A failed order no longer waits for an operator. */
+  async endAttention(tx: Transaction, orderId: string): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE orders SET needs_attention = false, attention_reason = NULL, updated_at = now()
+       WHERE order_id = $1 AND status = 'failed' AND needs_attention`,
+      [orderId],
+    );
+  }
+
+  /** The vendor has a completed order under another name than it had told. */
+  async rename(tx: Transaction, orderId: string, vendorOrderId: string): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE orders SET vendor_order_id = $2, updated_at = now() WHERE order_id = $1 AND status = 'completed'`,
+      [orderId, vendorOrderId],
+    );
+  }
+
+  /** Fencing token of the order's last dispatch; it grows with each. */
+  async lastClaim(on: Connection, orderId: string): Promise<string | undefined> {
+    const statement = 'SELECT claim_token AS "claimToken" FROM orders WHERE order_id = $1';
+    return (await rows<{ claimToken: string }>(on, statement, [orderId]))[0]?.claimToken;
+  }
+
+  /** A product's orders that are still to be placed and that nobody wants cancelled yet, newest first. */
+  toBePlaced(
+    on: Connection,
+    vendorId: string,
+    productId: string,
+    limit: number,
+  ): Promise<{ orderId: string; quantity: number }[]> {
+    return rows(
+      on,
+      `SELECT order_id AS "orderId", quantity FROM orders
+       WHERE vendor_id = $1 AND product_id = $2 AND hold_state = 'held' AND cancel_requested_at IS NULL
+       ORDER BY created_at DESC, order_id DESC LIMIT $3`,
+      [vendorId, productId, limit],
+    );
+  }
+
   /** Undecided orders no longer wait for an operator: what was tried before no longer counts towards any limit. */
   async tryAnew(tx: Transaction, orderIds: string[]): Promise<void> {
     await rows(

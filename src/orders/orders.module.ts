@@ -11,6 +11,7 @@ import { CancellationAtVendor } from './fulfilment/cancellation-at-vendor';
 import { ClaimRepository } from './fulfilment/claim.repository';
 import { Dispatch } from './fulfilment/dispatch';
 import { DispatchConsumers } from './fulfilment/dispatch-consumers';
+import { Intervention } from './fulfilment/intervention';
 import { OpenWork } from './fulfilment/open-work.repository';
 import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
@@ -41,7 +42,9 @@ import { PlacementRepository } from './placement/placement.repository';
     Placement,
     AttemptRepository,
     Cancellation,
+    Intervention,
     Revival,
+    SweepRepository,
   ],
   exports: [
     OrderRepository,
@@ -50,7 +53,9 @@ import { PlacementRepository } from './placement/placement.repository';
     AttemptRepository,
     Placement,
     Cancellation,
+    Intervention,
     Revival,
+    SweepRepository,
     OrderQueries,
   ],
 })
@@ -73,7 +78,6 @@ export class OrdersApiModule {}
     Patience,
     Recalls,
     Sweeper,
-    SweepRepository,
     ClaimRepository,
     KeyExpiry,
   ],

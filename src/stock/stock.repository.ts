@@ -94,6 +94,55 @@ export class StockRepository {
     );
   }
 
+  /** By how many units a locked product is promised beyond what its vendor has; negative: so many are left. */
+  async excess(tx: Transaction, vendorId: string, productId: string): Promise<number> {
+    const statement = `SELECT reserved_quantity - vendor_quantity AS excess FROM products p WHERE ${THE_PRODUCT}`;
+    const [found] = await prepared<{ excess: number }>(tx, 'excess-of-product', statement, [vendorId, productId]);
+    return found?.excess ?? 0;
+  }
+
+  /** Sets a locked product's counter to the sum of its open holds. */
+  async recount(tx: Transaction, vendorId: string, productId: string): Promise<void> {
+    await prepared(
+      tx,
+      'recount-product',
+      `UPDATE products p SET reserved_quantity = held.quantity, updated_at = now()
+       FROM (SELECT COALESCE(sum(quantity), 0)::integer AS quantity FROM orders
+             WHERE vendor_id = $1 AND product_id = $2 AND hold_state IN ('held', 'acknowledged')) held
+       WHERE ${THE_PRODUCT} AND p.reserved_quantity <> held.quantity`,
+      [vendorId, productId],
+    );
+  }
+
+  /**
+   * The vendor's number contains what it had acknowledged of a locked product until then (our clock), whatever its listings
+   * say of the time: so many holds at most, the oldest. Answers how many.
+   */
+  async settleUntil(
+    tx: Transaction,
+    { vendorId, productId }: ProductKey,
+    acknowledgedUntil: string,
+    limit: number,
+  ): Promise<number> {
+    const [{ settled }] = (await prepared<{ settled: number }>(
+      tx,
+      'settle-until',
+      `WITH contained AS (
+         SELECT order_id FROM orders
+         WHERE vendor_id = $1 AND product_id = $2 AND hold_state = 'acknowledged' AND acknowledged_at <= $3::timestamptz
+         ORDER BY order_id LIMIT $4 FOR NO KEY UPDATE),
+       settled AS (
+         UPDATE orders o SET hold_state = 'settled', updated_at = now() FROM contained
+         WHERE o.order_id = contained.order_id AND o.hold_state::text = 'acknowledged' RETURNING o.quantity),
+       counted AS (
+         UPDATE products p SET reserved_quantity = p.reserved_quantity - sum.quantity, updated_at = now()
+         FROM (SELECT sum(quantity)::integer AS quantity FROM settled HAVING count(*) > 0) sum WHERE ${THE_PRODUCT})
+       SELECT count(*)::integer AS settled FROM settled`,
+      [vendorId, productId, acknowledgedUntil, limit],
+    )) as [{ settled: number }];
+    return settled;
+  }
+
   /** See `CONTAINS_ACCEPTANCE`. */
   async containsAcceptance(tx: Transaction, vendorId: string, productId: string, acceptedAt: Date): Promise<boolean> {
     const [found] = await prepared<{ contained: boolean }>(

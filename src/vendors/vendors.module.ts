@@ -5,6 +5,7 @@ import { WholesaleAdapter } from './adapters/wholesale/wholesale-adapter';
 import { Breaker } from './breaker/breaker';
 import { BreakerRepository } from './breaker/breaker.repository';
 import { SlotRepository } from './slot.repository';
+import { SpareCalls } from './spare-calls';
 import type { VendorAdapter } from './vendor-adapter';
 import { VendorHttp } from './vendor-http';
 import { VENDOR_ADAPTERS, VendorRegistry } from './vendor-registry';
@@ -27,10 +28,11 @@ export function adaptersOver(http: VendorHttp): VendorAdapter[] {
     VendorRegistry,
     VendorRepository,
     SlotRepository,
+    SpareCalls,
     Breaker,
     BreakerRepository,
   ],
-  exports: [VendorRegistry, VendorRepository, SlotRepository, Breaker],
+  exports: [VendorRegistry, VendorRepository, SlotRepository, SpareCalls, Breaker],
 })
 export class VendorsModule {}
 

@@ -109,6 +109,21 @@ export class DeadLetterRepository {
       [deadLetterIds, status, client, apiKeyId],
     );
   }
+
+  /** The same for all that are open about an order. Lock the order before. */
+  async decideAllOf(
+    tx: Transaction,
+    orderId: string,
+    status: 'replayed' | 'dismissed',
+    { client, apiKeyId }: Decider,
+  ): Promise<void> {
+    await rows(
+      tx,
+      `UPDATE dead_letters SET status = $2, decided_at = clock_timestamp(), decided_by = $3, decided_with = $4
+       WHERE order_id = $1 AND status = 'open'`,
+      [orderId, status, client, apiKeyId],
+    );
+  }
 }
 
 /** JSON as PostgreSQL takes it: without NUL and halves of surrogate pairs, which JSON.stringify writes as escapes. */

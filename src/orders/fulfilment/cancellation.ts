@@ -11,6 +11,9 @@ import { type LockedOrder, OrderRepository } from '../order.repository';
 import { OrderNotCancellable } from '../orders.errors';
 import { AttemptRepository } from './attempt.repository';
 
+/** Orders cancelled in one transaction: whoever buys the product meanwhile waits some tenths of a second. */
+const NEWEST_MAX = 100;
+
 /**
  * Takes a client's wish to cancel an order. While nothing was sent it is decided here; otherwise the wish is written
  * down, nothing more is sent, and whoever dispatches the order next asks the vendor (`CancellationAtVendor`).
@@ -41,6 +44,23 @@ export class Cancellation {
     });
     this.outbox.wake();
     return cancelled;
+  }
+
+  /**
+   * Cancels a locked product's newest orders that are still to be placed, until those units are free or asked back, or
+   * `NEWEST_MAX` orders were cancelled. Answers them.
+   */
+  async cancelNewest(tx: Transaction, vendorId: string, productId: string, units: number): Promise<string[]> {
+    const orderIds: string[] = [];
+    let freed = 0;
+    for (const { orderId, quantity } of await this.orders.toBePlaced(tx, vendorId, productId, NEWEST_MAX)) {
+      if (freed >= units) break;
+      orderIds.push(orderId);
+      freed += quantity;
+    }
+    await this.orders.lockAll(tx, orderIds);
+    for (const orderId of orderIds) await this.cancelLocked(tx, await this.orders.lock(tx, orderId));
+    return orderIds;
   }
 
   private async cancelLocked(tx: Transaction, order: LockedOrder): Promise<boolean> {

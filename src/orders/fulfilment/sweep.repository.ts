@@ -7,6 +7,14 @@ export interface Stranded {
   vendorId: string;
 }
 
+/** The same, as it is told. */
+export interface Found {
+  orderId: string;
+  productId: string;
+  /** It was placed, or tried anew. */
+  since: Date;
+}
+
 /**
  * Orders that somebody should dispatch, and of which the database knows no message: none in the outbox, nobody has it in
  * hand, and no operator has been told of it. $1: younger ones, in milliseconds, may just be on their way. Only open orders
@@ -39,6 +47,17 @@ export class SweepRepository {
       [ageMsMin],
     );
     return new Map(found.map(({ vendor_id, count }) => [vendor_id, count]));
+  }
+
+  /** The oldest of a vendor, in the order of their ids; nobody keeps them from being dispatched meanwhile. */
+  oldest(on: Connection, vendorId: string, ageMsMin: number, limit: number): Promise<Found[]> {
+    return rows(
+      on,
+      `SELECT order_id AS "orderId", product_id AS "productId", COALESCE(tried_from, created_at) AS since FROM orders
+       WHERE order_id IN (SELECT o.order_id FROM ${STRANDED} AND o.vendor_id = $2 ORDER BY o.created_at LIMIT $3)
+       ORDER BY order_id`,
+      [ageMsMin, vendorId, limit],
+    );
   }
 
   /** The oldest of a vendor, locked in the one order; what somebody else has locked is left to him. */
