@@ -10,6 +10,7 @@ import { Recall1764550000000 } from './migrations/1764550000000-recall';
 import { Breakers1764600000000 } from './migrations/1764600000000-breakers';
 import { DeadLetters1764700000000 } from './migrations/1764700000000-dead-letters';
 import { Leases1764800000000 } from './migrations/1764800000000-leases';
+import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -42,6 +43,7 @@ export const migrations = [
   Breakers1764600000000,
   DeadLetters1764700000000,
   Leases1764800000000,
+  Reconciliation1765000000000,
 ];
 
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {
