@@ -1,0 +1,91 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { LeaseRepository } from '../../database/lease.repository';
+import type { Agent } from '../../lifecycle/agents';
+import { type Loop, Loops } from '../../lifecycle/loop';
+import { type CountScope, CountRepository } from './count.repository';
+import { Counting } from './counting';
+import type { Violation } from './invariants';
+import { LostMessages } from './lost-messages';
+import type { ViolationList } from './violation-list';
+
+/** With the time that it takes, the last count of what is recent is never older than a minute. */
+const EVERY_MS = { recent: 40_000, everything: 3_600_000 };
+/** How often a worker looks whether a count is due. */
+const LOOK_EVERY_MS = 5000;
+/** A count works a tenth of its time: what else the database does hardly notices. */
+const PACES = {
+  recent: { msMax: 30_000, restFactor: 9 },
+  everything: { msMax: 600_000, restFactor: 9 },
+};
+
+/** Counts the invariants again and again, one worker for all: what is recent every minute, everything every hour. */
+@Injectable()
+export class Counter implements Agent {
+  private readonly logger = new Logger(Counter.name);
+  private readonly loop: Loop;
+  private readonly underWay = new Map<CountScope, Promise<void>>();
+  private stopping = new AbortController();
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly leases: LeaseRepository,
+    private readonly counts: CountRepository,
+    private readonly counting: Counting,
+    private readonly lost: LostMessages,
+    loops: Loops,
+  ) {
+    this.loop = loops.of('consistency', () => this.startDue());
+  }
+
+  start(): void {
+    this.stopping = new AbortController();
+    this.loop.start();
+  }
+
+  /** Breaks counts off: they are made again when they are next due. */
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    this.stopping.abort();
+    await Promise.all(this.underWay.values());
+  }
+
+  /** Counts take longer than a loop's turn may. */
+  private async startDue(): Promise<number> {
+    for (const [scope, everyMs] of Object.entries(EVERY_MS) as [CountScope, number][]) {
+      if (this.underWay.has(scope)) continue;
+      if (!(await this.leases.take(this.dataSource.manager, `consistency-${scope}`, everyMs))) continue;
+      const count = this.runOnce(scope)
+        .catch(
+          (error: unknown) => this.stopping.signal.aborted || this.logger.warn({ err: error, scope }, 'Not counted'),
+        )
+        .then(() => void this.underWay.delete(scope));
+      this.underWay.set(scope, count);
+    }
+    return LOOK_EVERY_MS;
+  }
+
+  async runOnce(scope: CountScope): Promise<void> {
+    const on = this.dataSource.manager;
+    const before = await this.counts.last(on);
+    const checkedAt = await this.counts.now(on);
+    const found = await this.count(scope, before?.violations ?? []);
+    found.add(await this.lost.violations());
+    if (scope === 'recent') await this.addUnlisted(found);
+    const { total, listed } = found.all;
+    await this.counts.store(on, scope, checkedAt, found.all);
+    if (total > 0) this.logger.error({ scope, violations: total, first: listed[0] }, 'Our books do not add up');
+  }
+
+  private count(scope: CountScope, named: Violation[]): Promise<ViolationList> {
+    const pace = { ...PACES[scope], signal: this.stopping.signal };
+    return scope === 'recent' ? this.counting.recent(named, pace) : this.counting.everything(pace);
+  }
+
+  /** Those that the last count of everything had only counted are looked at again by its next one; until then they count. */
+  private async addUnlisted(found: ViolationList): Promise<void> {
+    const everything = await this.counts.last(this.dataSource.manager, 'everything');
+    if (!everything) return;
+    found.add({ total: everything.violationCount - everything.violations.length, listed: [] });
+  }
+}
