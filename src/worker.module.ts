@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
+import { OperationsWorkerModule } from './operations/operations.module';
 import { OrdersWorkerModule } from './orders/orders.module';
 import { StockWorkerModule } from './stock/stock.module';
 
 /** What the worker process runs. Agents start in this order, and stop all at once. */
-@Module({ imports: [StockWorkerModule, OrdersWorkerModule] })
+@Module({ imports: [StockWorkerModule, OrdersWorkerModule, OperationsWorkerModule] })
 export class WorkerModule {}

@@ -1,0 +1,150 @@
+import { Injectable } from '@nestjs/common';
+import { type Connection, row, rows, type Transaction } from '../../database/sql';
+import { timestampText } from '../../http/cursor';
+import { ORDER_CASE_KINDS } from './case';
+import type { ComparedOrder } from './comparison';
+import { UNCASED } from './run.repository';
+
+/** How far back orders are compared that nothing points to. */
+export const HORIZON_DAYS = 7;
+/** An order is compared this long after it was decided, when the vendor's books have come to rest. */
+const DECIDED_FOR_MS = 3_600_000;
+
+/** An order to compare with its vendor's books. */
+export interface Candidate extends ComparedOrder {
+  /** To the microsecond, by our clock. */
+  createdAt: string;
+  /** Nobody has it in hand, and its vendor is not being asked to cancel it already. */
+  atRest: boolean;
+  /** It was decided long enough ago. */
+  decidedForLong: boolean;
+  /** A case is open about it. */
+  hasCase: boolean;
+  /** To the microsecond. */
+  updatedAt: string;
+}
+
+/** A place in a vendor's orders, in the order they were placed. */
+export interface Place {
+  createdAt: string;
+  orderId: string;
+}
+
+const OF_ORDERS = `c.status = 'open' AND c.kind IN (${ORDER_CASE_KINDS.map((kind) => `'${kind}'`).join(', ')})`;
+
+/** $1: the vendor, $2: its consistency lag in ms. */
+const COLUMNS = `o.order_id AS "orderId", o.product_id AS "productId", o.quantity, o.status, o.hold_state AS "holdState",
+  o.failure_reason AS "failureReason", o.vendor_order_id AS "vendorOrderId", o.needs_attention AS "needsAttention",
+  o.attention_reason AS "attentionReason", o.cancel_requested_at IS NOT NULL AS "cancelRequested",
+  o.claim_token AS "claimToken", ${timestampText('o.created_at')} AS "createdAt",
+  ${timestampText('o.updated_at')} AS "updatedAt",
+  EXISTS (SELECT FROM reconciliation_cases c WHERE c.subject = o.order_id AND ${OF_ORDERS}) AS "hasCase",
+  (o.claimed_until IS NULL OR o.claimed_until <= clock_timestamp())
+    AND (o.recall_requested_at IS NULL OR o.needs_attention) AS "atRest",
+  o.status <> 'pending' AND o.updated_at < now() - ${DECIDED_FOR_MS} * interval '1 ms' AS "decidedForLong",
+  EXISTS (SELECT FROM dispatch_attempts a
+          WHERE a.order_id = o.order_id AND a.outcome IS DISTINCT FROM 'not_sent') AS sent,
+  CASE WHEN o.status = 'pending'
+    THEN NOT EXISTS (SELECT FROM dispatch_attempts a WHERE a.order_id = o.order_id AND a.closed_at IS NULL
+                       AND a.deadline_at + $2::integer * interval '1 ms' > clock_timestamp())
+    ELSE COALESCE(o.acknowledged_at, o.updated_at) + $2::integer * interval '1 ms' < clock_timestamp() END AS provable`;
+
+/** Orders that something points to; each in the order of their ids. */
+const POINTED_TO = {
+  /** A case is open about them. */
+  cased: `o.order_id IN (SELECT c.subject FROM reconciliation_cases c WHERE c.vendor_id = $1 AND ${OF_ORDERS})`,
+  /** They wait for an operator. */
+  attention: 'o.needs_attention',
+  /** The same, and no case tells of them. */
+  uncased: UNCASED,
+  /** They were not decided for long enough when their turn came. */
+  revisited: `o.order_id IN (SELECT r.order_id FROM reconciliation_revisits r WHERE r.vendor_id = $1)
+    AND o.status <> 'pending' AND o.updated_at < now() - ${DECIDED_FOR_MS} * interval '1 ms'`,
+};
+export type Pointer = keyof typeof POINTED_TO;
+
+/** Which of a vendor's orders are worth a look into its books. */
+@Injectable()
+export class CandidateRepository {
+  pointedTo(on: Connection, vendor: Vendor, pointer: Pointer, after: string, limit: number): Promise<Candidate[]> {
+    return rows(
+      on,
+      `SELECT ${COLUMNS} FROM orders o
+       WHERE o.vendor_id = $1 AND ${POINTED_TO[pointer]} AND o.order_id > $3 ORDER BY o.order_id LIMIT $4`,
+      [vendor.vendorId, vendor.consistencyLagMs, after, limit],
+    );
+  }
+
+  /** In the order they were placed, after this place, and as long ago as books take to come to rest. */
+  since(on: Connection, vendor: Vendor, after: Place, limit: number): Promise<Candidate[]> {
+    return rows(
+      on,
+      `SELECT ${COLUMNS} FROM orders o
+       WHERE o.vendor_id = $1 AND (o.created_at, o.order_id) > ($3::timestamptz, $4::varchar)
+         AND o.created_at < now() - ${DECIDED_FOR_MS} * interval '1 ms'
+       ORDER BY o.created_at, o.order_id LIMIT $5`,
+      [vendor.vendorId, vendor.consistencyLagMs, after.createdAt, after.orderId, limit],
+    );
+  }
+
+  /** The newest first, before this place, those within the horizon. */
+  before(on: Connection, vendor: Vendor, before: Place | undefined, limit: number): Promise<Candidate[]> {
+    return rows(
+      on,
+      `SELECT ${COLUMNS} FROM orders o
+       WHERE o.vendor_id = $1 AND o.created_at > now() - ${HORIZON_DAYS} * interval '1 day'
+         AND ($3::timestamptz IS NULL OR (o.created_at, o.order_id) < ($3::timestamptz, $4::varchar))
+       ORDER BY o.created_at DESC, o.order_id DESC LIMIT $5`,
+      [vendor.vendorId, vendor.consistencyLagMs, before?.createdAt ?? null, before?.orderId ?? null, limit],
+    );
+  }
+
+  /** Up to where the vendor's orders have been compared; never further back than the horizon. */
+  async mark(on: Connection, vendorId: string): Promise<Place> {
+    return (await row<Place>(
+      on,
+      `SELECT ${timestampText('GREATEST(m.created_at, horizon.at)')} AS "createdAt",
+              CASE WHEN m.created_at > horizon.at THEN m.order_id ELSE '' END AS "orderId"
+       FROM (SELECT now() - ${HORIZON_DAYS} * interval '1 day' AS at) horizon
+         LEFT JOIN reconciliation_marks m ON m.vendor_id = $1`,
+      [vendorId],
+    ))!;
+  }
+
+  async moveMark(tx: Transaction, vendorId: string, { createdAt, orderId }: Place): Promise<void> {
+    await rows(
+      tx,
+      `INSERT INTO reconciliation_marks (vendor_id, created_at, order_id) VALUES ($1, $2, $3)
+       ON CONFLICT (vendor_id) DO UPDATE SET created_at = excluded.created_at, order_id = excluded.order_id`,
+      [vendorId, createdAt, orderId],
+    );
+  }
+
+  /** These are compared once they have been decided for long enough. */
+  async revisit(tx: Transaction, vendorId: string, orderIds: string[]): Promise<void> {
+    await rows(
+      tx,
+      `INSERT INTO reconciliation_revisits (order_id, vendor_id) SELECT unnest($2::varchar[]), $1 ON CONFLICT DO NOTHING`,
+      [vendorId, orderIds],
+    );
+  }
+
+  async endRevisit(tx: Transaction, orderIds: string[]): Promise<void> {
+    await rows(tx, 'DELETE FROM reconciliation_revisits WHERE order_id = ANY ($1)', [orderIds]);
+  }
+
+  /** Locks the order, and answers whether it still is as it was when its vendor was asked. */
+  async isStill(tx: Transaction, { orderId, claimToken, updatedAt }: Candidate): Promise<boolean> {
+    const found = await row(
+      tx,
+      `SELECT FROM orders WHERE order_id = $1 AND claim_token = $2 AND updated_at = $3::timestamptz FOR NO KEY UPDATE`,
+      [orderId, claimToken, updatedAt],
+    );
+    return found !== undefined;
+  }
+}
+
+interface Vendor {
+  vendorId: string;
+  consistencyLagMs: number;
+}

@@ -1,0 +1,58 @@
+import type { DataSource } from 'typeorm';
+import type { Transaction } from '../../database/sql';
+import type { Filed } from './case.repository';
+import type { Finding } from './case';
+import type { FoundDifference } from './run';
+import type { ClaimedPart, PartProgress, RunRepository } from './run.repository';
+
+/** What a vendor's reconciliation waits for another worker when ours has died; a heartbeat keeps the part of one that lives. */
+export const PART_LEASE_MS = 20_000;
+const HEARTBEAT_MS = 5000;
+/** Of a part's differences so many are told with it; each has its case all the same, but for a dry run. */
+const FINDINGS_TOLD_MAX = 100;
+
+/**
+ * One part and its lease. All that a part writes goes through `write`, which ends every transaction by renewing the lease: a
+ * worker that was frozen and wakes up writes nothing.
+ */
+export class PartInHand {
+  readonly progress: PartProgress = { compared: 0, found: 0, opened: 0, closed: 0, findings: [] };
+  /** Why not everything could be compared, the first reason. A sentence. */
+  shortfall: string | undefined;
+
+  constructor(
+    readonly claim: ClaimedPart,
+    private readonly dataSource: DataSource,
+    private readonly runs: RunRepository,
+  ) {}
+
+  /** Throws `PartLost`, and nothing is written. */
+  write<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
+    return this.dataSource.transaction(async (tx) => {
+      const result = await work(tx);
+      await this.runs.renew(tx, this.claim, PART_LEASE_MS, this.progress);
+      return result;
+    });
+  }
+
+  /** Keeps the lease while the work is under way, also where it waits for the vendor. */
+  async whileKept<Result>(work: () => Promise<Result>): Promise<Result> {
+    // One that fails is not the end: the part itself finds out whether the lease is still its own.
+    const beat = () =>
+      void this.runs.renew(this.dataSource.manager, this.claim, PART_LEASE_MS, this.progress).catch(() => undefined);
+    const heartbeat = setInterval(beat, HEARTBEAT_MS);
+    return work().finally(() => clearInterval(heartbeat));
+  }
+
+  tell({ kind, orderId, productId }: Finding, filed: Filed): void {
+    const { progress } = this;
+    if (filed !== 'dismissed') progress.found += 1;
+    if (filed === 'opened') progress.opened += 1;
+    const told: FoundDifference = { kind, orderId, productId, case: filed };
+    if (progress.findings.length < FINDINGS_TOLD_MAX) progress.findings.push(told);
+  }
+
+  fallShort(why: string): void {
+    this.shortfall ??= why;
+  }
+}
