@@ -32,6 +32,14 @@ const routes: [method: string, path: string, scope: string, body?: unknown][] = 
   ['GET', `/v1/dead-letters/${ID}`, 'ops'],
   ['POST', '/v1/dead-letters/replay', 'ops', {}],
   ['POST', `/v1/dead-letters/${ID}/replay`, 'ops'],
+  ['POST', '/v1/reconciliation/runs', 'ops', {}],
+  ['GET', '/v1/reconciliation/runs', 'ops'],
+  ['GET', `/v1/reconciliation/runs/${ID}`, 'ops'],
+  ['GET', '/v1/reconciliation/cases', 'ops'],
+  ['GET', `/v1/reconciliation/cases/${ID}`, 'ops'],
+  ['POST', `/v1/reconciliation/cases/${ID}/resolve`, 'ops', { resolution: 'recount', note: 'It is so.' }],
+  ['GET', '/v1/consistency', 'ops'],
+  ['GET', '/v1/consistency?fresh=true', 'ops'],
 ];
 
 let target: Target;
@@ -55,6 +63,10 @@ beforeAll(async () => {
   const order = (await target.client.post('/v1/orders', { productId: 'acme:A-1', quantity: 1 })).body.orderId;
   await target.database.dataSource.query(
     `INSERT INTO dead_letters (dead_letter_id, vendor_id, order_id, cause, payload) VALUES ('${ID}', 'acme', '${order}', 'why', '{}')`,
+  );
+  await target.database.dataSource.query(
+    `INSERT INTO reconciliation_cases (case_id, vendor_id, product_id, kind, subject, essence, evidence, resolutions)
+     VALUES ('${ID}', 'acme', 'acme:A-1', 'reservedDiffers', 'acme:A-1', '', '{}', '{recount}')`,
   );
   before = await target.contents();
 });

@@ -9,6 +9,8 @@ const LISTS = [
   '/v1/vendors/acme/syncs',
   '/v1/api-keys',
   '/v1/dead-letters',
+  '/v1/reconciliation/runs',
+  '/v1/reconciliation/cases',
 ];
 
 /** Every route with a parameter in its path, and how it answers one that names nothing. */
@@ -31,6 +33,9 @@ const parameters: [method: string, path: string, missing: string, body?: unknown
   ['DELETE', '/v1/api-keys/:id', '404 API_KEY_NOT_FOUND'],
   ['GET', '/v1/dead-letters/:id', '404 DEAD_LETTER_NOT_FOUND'],
   ['POST', '/v1/dead-letters/:id/replay', '404 DEAD_LETTER_NOT_FOUND'],
+  ['GET', '/v1/reconciliation/runs/:id', '404 RECONCILIATION_RUN_NOT_FOUND'],
+  ['GET', '/v1/reconciliation/cases/:id', '404 CASE_NOT_FOUND'],
+  ['POST', '/v1/reconciliation/cases/:id/resolve', '404 CASE_NOT_FOUND', { resolution: 'dismiss', ...note }],
 ];
 
 let target: Target;
@@ -60,6 +65,15 @@ beforeAll(async () => {
   await target.database.dataSource.query(
     `INSERT INTO dead_letters (dead_letter_id, cause, payload)
      SELECT '00000000-0000-7000-8000-00000000000' || n, 'why', '{}' FROM generate_series(1, 2) n`,
+  );
+  await target.database.dataSource.query(
+    `INSERT INTO reconciliation_runs (reconciliation_run_id, trigger)
+     SELECT '00000000-0000-7000-8000-00000000000' || n, 'schedule' FROM generate_series(1, 2) n`,
+  );
+  await target.database.dataSource.query(
+    `INSERT INTO reconciliation_cases (case_id, vendor_id, kind, subject, essence, evidence, resolutions)
+     SELECT '00000000-0000-7000-8000-00000000000' || n, 'acme', 'reservedDiffers', n, '', '{}', '{recount}'
+     FROM generate_series(1, 2) n`,
   );
   for (const list of LISTS) cursors[list] = (await client.get(`${list}?limit=1`)).body.nextCursor;
   before = await target.contents();
@@ -205,8 +219,13 @@ describe('filters', () => {
     ['/v1/dead-letters', 'vendorId', vendorIds],
     ['/v1/dead-letters', 'status', ['', 'OPEN', 'closed', 'open,replayed', 'open&FIELD=open', 'open%00']],
     ['/v1/orders', 'checkoutId', ['', 'x', '%00', ID.toUpperCase(), `${ID}&FIELD=${ID}`]],
+    ['/v1/reconciliation/cases', 'vendorId', vendorIds],
+    ['/v1/reconciliation/cases', 'status', ['', 'OPEN', 'closed', 'open,resolved', 'open&FIELD=open', 'open%00']],
+    ['/v1/reconciliation/cases', 'kind', ['', 'heldsync', 'heldSync&FIELD=heldSync', 'constructor', 'heldSync%00']],
+    ['/v1/consistency', 'fresh', flags],
     // Not of this release.
     ['/v1/orders', 'client', ['admin']],
+    ['/v1/consistency', 'limit', ['1']],
   ];
 
   it.each(rows.flatMap(([list, field, values]) => values.map((value) => [list, field, value] as const)))(
@@ -227,6 +246,9 @@ describe('filters', () => {
     '/v1/orders?createdBefore=0001-01-01T00:00Z',
     '/v1/dead-letters?vendorId=nobody',
     '/v1/dead-letters?status=dismissed',
+    '/v1/reconciliation/cases?vendorId=nobody',
+    '/v1/reconciliation/cases?status=resolved',
+    '/v1/reconciliation/cases?kind=heldSync',
     '/v1/products?q=%25',
     '/v1/products?q=_',
     '/v1/products?q=%5C',

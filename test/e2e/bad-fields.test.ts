@@ -157,6 +157,48 @@ describe('POST /v1/dead-letters/{deadLetterId}/replay', () => {
   });
 });
 
+describe('POST /v1/reconciliation/runs', () => {
+  const rows: [field: string, values: unknown[]][] = [
+    ['vendorId', ['', 'A', 'a b', 'a\0', 1, null, [], ['acme'], {}]],
+    ['dryRun', ['true', 'false', 0, 1, null, [], {}]],
+    // Not for a client to say.
+    ['trigger', ['schedule']],
+    ['requestedBy', ['me']],
+  ];
+
+  it.each(rows.flatMap(([field, values]) => values.map((value) => [field, value] as const)))(
+    'refuses the %s %j',
+    async (field, value) => {
+      const body = { dryRun: true, [field]: value };
+      expectProblem(await client.post('/v1/reconciliation/runs', body), '400 VALIDATION_FAILED', [field]);
+    },
+  );
+
+  it('knows the vendor it is to be with', async () => {
+    expectProblem(await client.post('/v1/reconciliation/runs', { vendorId: 'nobody' }), '404 VENDOR_NOT_FOUND');
+  });
+});
+
+describe('POST /v1/reconciliation/cases/{caseId}/resolve', () => {
+  const path = '/v1/reconciliation/cases/01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d/resolve';
+  const good = { resolution: 'dismiss', note: 'Yes.' };
+
+  it.each(['', 'gone', 'DISMISS', 'dismiss ', '__proto__', 'constructor', 1, true, null, ['dismiss'], {}, undefined])(
+    'refuses the resolution %j',
+    async (resolution) =>
+      expectProblem(await client.post(path, { ...good, resolution }), '400 VALIDATION_FAILED', ['resolution']),
+  );
+
+  it.each(['', ' ', 'x'.repeat(1001), 'a\nb', 'a\0b', '\ud800', 1, true, null, [], {}, undefined])(
+    'refuses the note %j',
+    async (note) => expectProblem(await client.post(path, { ...good, note }), '400 VALIDATION_FAILED', ['note']),
+  );
+
+  it.each(['actor', 'status', 'evidence'])('refuses to be told the %s', async (field) => {
+    expectProblem(await client.post(path, { ...good, [field]: 'me' }), '400 VALIDATION_FAILED', [field]);
+  });
+});
+
 describe('POST /v1/api-keys', () => {
   const rows: [field: string, values: unknown[]][] = [
     ['name', [...NOT_A_NAME, undefined]],

@@ -14,6 +14,12 @@ const bodies: [method: string, path: string, good: Record<string, unknown>][] = 
   ['PUT', '/v1/vendors/acme', vendor],
   ['POST', '/v1/api-keys', key],
   ['POST', '/v1/dead-letters/replay', { dryRun: true }],
+  ['POST', '/v1/reconciliation/runs', { dryRun: true }],
+  [
+    'POST',
+    '/v1/reconciliation/cases/01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d/resolve',
+    { resolution: 'dismiss', note: 'Yes.' },
+  ],
 ];
 
 let target: Target;

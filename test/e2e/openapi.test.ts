@@ -3,6 +3,7 @@ import { ApiClient, type Json } from '../support/client';
 import { createDatabase, type TestDatabase } from '../support/database';
 import { completed, type Installation, install } from '../support/installation';
 import { exampleOf, mismatches, resolved, type Schema } from '../support/schema';
+import { waitFor } from '../support/wait';
 
 /** Names of operations are for ever: clients are generated from them. */
 const OPERATIONS: Record<string, string> = {
@@ -34,6 +35,13 @@ const OPERATIONS: Record<string, string> = {
   getDeadLetter: 'GET /v1/dead-letters/{deadLetterId}',
   replayDeadLetter: 'POST /v1/dead-letters/{deadLetterId}/replay',
   replayDeadLetters: 'POST /v1/dead-letters/replay',
+  startReconciliation: 'POST /v1/reconciliation/runs',
+  listReconciliations: 'GET /v1/reconciliation/runs',
+  getReconciliation: 'GET /v1/reconciliation/runs/{reconciliationRunId}',
+  listCases: 'GET /v1/reconciliation/cases',
+  getCase: 'GET /v1/reconciliation/cases/{caseId}',
+  resolveCase: 'POST /v1/reconciliation/cases/{caseId}/resolve',
+  getConsistency: 'GET /v1/consistency',
 };
 
 const NO_ID = '01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d';
@@ -51,6 +59,8 @@ const CODES: Record<string, string[]> = {
     'VENDOR_NOT_FOUND',
     'SYNC_RUN_NOT_FOUND',
     'DEAD_LETTER_NOT_FOUND',
+    'RECONCILIATION_RUN_NOT_FOUND',
+    'CASE_NOT_FOUND',
     'API_KEY_NOT_FOUND',
   ],
   405: ['METHOD_NOT_ALLOWED'],
@@ -62,6 +72,8 @@ const CODES: Record<string, string[]> = {
     'SYNC_NOT_HELD',
     'SYNC_SUPERSEDED',
     'DEAD_LETTER_NOT_REPLAYABLE',
+    'CASE_NOT_OPEN',
+    'CASE_OUTDATED',
     'IDEMPOTENCY_IN_PROGRESS',
   ],
   413: ['BODY_TOO_LARGE'],
@@ -181,6 +193,8 @@ it('what may be left out is documented as optional', async () => {
     putVendor: ['name', 'kind', 'baseUrl'],
     rejectSync: ['note'],
     replayDeadLetters: undefined,
+    resolveCase: ['resolution', 'note'],
+    startReconciliation: undefined,
   });
 });
 
@@ -191,7 +205,7 @@ it('the example of every request body is one that the API reads', async () => {
     const example = exampleOf(schemaOfBody(operation), document.components.schemas);
     const { status, body } = await client.call(
       method,
-      path.replace('{vendorId}', name === 'putVendor' ? 'example' : 'acme').replace('{syncRunId}', NO_ID),
+      path.replace('{vendorId}', name === 'putVendor' ? 'example' : 'acme').replace(/\{(syncRunId|caseId)\}/, NO_ID),
       example,
     );
     answers[name] = `${status} ${body.code}`;
@@ -204,6 +218,8 @@ it('the example of every request body is one that the API reads', async () => {
     putVendor: '201 undefined',
     rejectSync: '404 SYNC_RUN_NOT_FOUND',
     replayDeadLetters: '202 undefined',
+    resolveCase: '404 CASE_NOT_FOUND',
+    startReconciliation: '404 VENDOR_NOT_FOUND',
   });
 });
 
@@ -221,6 +237,7 @@ it('every real answer has exactly the documented fields and types', async () => 
   await installation.vendor.faults({ outage: {} });
   const undecided = (await client.post('/v1/orders', { productId: 'acme:A-1', quantity: 1 })).body.orderId;
   const deadLetterId = await deadLetter(orderId);
+  const { caseId, reconciliationRunId } = await reconciled();
   const vendor = { name: 'Other', kind: 'rest', baseUrl: 'http://127.0.0.1:9', enabled: false };
   const requests: [name: string, path: string, body?: unknown][] = [
     ['placeOrder', '/v1/orders', { productId: 'acme:A-1', quantity: 1 }],
@@ -247,6 +264,13 @@ it('every real answer has exactly the documented fields and types', async () => 
     ['getDeadLetter', `/v1/dead-letters/${deadLetterId}`],
     ['replayDeadLetter', `/v1/dead-letters/${deadLetterId}/replay`],
     ['replayDeadLetters', '/v1/dead-letters/replay', { dryRun: true }],
+    ['startReconciliation', '/v1/reconciliation/runs', { vendorId: 'acme', dryRun: true }],
+    ['listReconciliations', '/v1/reconciliation/runs'],
+    ['getReconciliation', `/v1/reconciliation/runs/${reconciliationRunId}`],
+    ['listCases', '/v1/reconciliation/cases'],
+    ['getCase', `/v1/reconciliation/cases/${caseId}`],
+    ['getConsistency', '/v1/consistency?fresh=true'],
+    ['resolveCase', `/v1/reconciliation/cases/${caseId}/resolve`, { resolution: 'recount', note: 'It is so.' }],
     ['createApiKey', '/v1/api-keys', key],
     ['listApiKeys', '/v1/api-keys'],
     ['getLiveness', '/health/live'],
@@ -279,6 +303,17 @@ async function heldRun(): Promise<string> {
   );
   await database.dataSource.query(`CREATE TABLE ${table} (product_id varchar(161))`);
   return id;
+}
+
+/** A run that has ended, and a case it has opened. */
+async function reconciled(): Promise<{ caseId: string; reconciliationRunId: string }> {
+  await database.dataSource.query(`UPDATE products SET reserved_quantity = 9 WHERE product_id = 'acme:A-9'`);
+  const { reconciliationRunId } = (await client.post('/v1/reconciliation/runs', { vendorId: 'acme' })).body;
+  const path = `/v1/reconciliation/runs/${reconciliationRunId}`;
+  const ended = async () => !['pending', 'running'].includes((await client.get(path)).body.status);
+  await waitFor(ended, { withinMs: 20_000, what: 'the reconciliation to end' });
+  const { items } = (await client.get('/v1/reconciliation/cases?kind=reservedDiffers')).body;
+  return { caseId: items[0].caseId, reconciliationRunId };
 }
 
 /** One about an order that was sent. */

@@ -30,6 +30,12 @@ const paths: [path: string, methods: string[]][] = [
   // The other one is of a dead letter with this id, which no dead letter has.
   ['/v1/dead-letters/replay', ['GET', 'POST']],
   [`/v1/dead-letters/${ID}/replay`, ['POST']],
+  ['/v1/reconciliation/runs', ['GET', 'POST']],
+  [`/v1/reconciliation/runs/${ID}`, ['GET']],
+  ['/v1/reconciliation/cases', ['GET']],
+  [`/v1/reconciliation/cases/${ID}`, ['GET']],
+  [`/v1/reconciliation/cases/${ID}/resolve`, ['POST']],
+  ['/v1/consistency', ['GET']],
   ['/health/live', ['GET']],
   ['/health/ready', ['GET']],
   ['/docs', ['GET']],
@@ -105,8 +111,8 @@ describe('a path that does not exist', () => {
     ['POST', `/v1/checkouts/${ID}/cancel`],
     ['POST', '/v1/vendors/acme/stop'],
     ['GET', `/v1/vendors/acme/syncs/${ID}`],
-    ['POST', '/v1/reconciliation/runs'],
-    ['GET', '/v1/consistency'],
+    ['GET', '/v1/reconciliation'],
+    ['POST', '/v1/reconciliation'],
     ['GET', '/metrics'],
   ])('%s %s is told so, whatever it brings', async (method, path) => {
     expectProblem(await client.call(method, path), '404 ROUTE_NOT_FOUND');

@@ -16,6 +16,10 @@ const TABLES = [
   'products',
   'stock_sync_runs',
   'dead_letters',
+  'reconciliation_runs',
+  'reconciliation_parts',
+  'reconciliation_cases',
+  'consistency_counts',
 ];
 
 /** An installation that is asked for nothing good, and says at the end what that did to it. */
