@@ -221,6 +221,15 @@ CREATE TABLE replay_pace (
 );
 COMMENT ON TABLE replay_pace IS 'by when the messages that replays have scheduled for a vendor are all due; the next ones follow';
 
+CREATE TABLE shared_metrics (
+  only_row boolean NOT NULL DEFAULT true,
+  counted_at timestamp with time zone NOT NULL,
+  samples jsonb NOT NULL,
+  CONSTRAINT shared_metrics_pkey PRIMARY KEY (only_row),
+  CONSTRAINT shared_metrics_only_row_check CHECK (only_row)
+);
+COMMENT ON TABLE shared_metrics IS 'the last count of what all processes share, by the worker that has its lease';
+
 CREATE UNLOGGED TABLE stock_staging (
   sync_run_id character varying(36) COLLATE "C" NOT NULL,
   product_id character varying(161) COLLATE "C" NOT NULL,

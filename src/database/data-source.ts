@@ -10,6 +10,7 @@ import { Recall1764550000000 } from './migrations/1764550000000-recall';
 import { Breakers1764600000000 } from './migrations/1764600000000-breakers';
 import { DeadLetters1764700000000 } from './migrations/1764700000000-dead-letters';
 import { Leases1764800000000 } from './migrations/1764800000000-leases';
+import { SharedMetrics1764900000000 } from './migrations/1764900000000-shared-metrics';
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
@@ -43,6 +44,7 @@ export const migrations = [
   Breakers1764600000000,
   DeadLetters1764700000000,
   Leases1764800000000,
+  SharedMetrics1764900000000,
   Reconciliation1765000000000,
 ];
 

@@ -4,6 +4,7 @@ import { Config } from '../config/config';
 import { dataSourceOptions } from './data-source';
 import { DatabaseConnector } from './database-connector';
 import { LeaseRepository } from './lease.repository';
+import { PoolMetrics } from './pool-metrics';
 
 /** The primary database. `DatabaseConnector` opens it, so that a process starts while the database is away. */
 @Global()
@@ -17,7 +18,7 @@ import { LeaseRepository } from './lease.repository';
       }),
     }),
   ],
-  providers: [DatabaseConnector, LeaseRepository],
+  providers: [DatabaseConnector, LeaseRepository, PoolMetrics],
   exports: [DatabaseConnector, LeaseRepository],
 })
 export class DatabaseModule {}

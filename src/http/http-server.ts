@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Registry } from 'prom-client';
+import { measureRequests } from '../observability/metrics/request-metrics';
 import { logRequests } from '../observability/request-log';
 import { JSON_TYPE, jsonParser } from './json-body';
 import { addSecurityHeaders } from './security-headers';
@@ -57,6 +59,7 @@ export async function createHttpServer(
   });
   addSecurityHeaders(fastify);
   logRequests(fastify);
+  measureRequests(fastify, app.get(Registry));
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(routes));
   return app;

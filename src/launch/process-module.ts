@@ -6,6 +6,7 @@ import { DatabaseModule } from '../database/database.module';
 import { HealthModule } from '../health/health.module';
 import { LifecycleModule } from '../lifecycle/lifecycle.module';
 import { LoggingModule } from '../observability/logging.module';
+import { MetricsModule } from '../observability/metrics/metrics.module';
 import { WorkerModule } from '../worker.module';
 
 class ProcessModule {}
@@ -19,6 +20,7 @@ export function processModule(mode: keyof typeof rooms, config: Config): Dynamic
     imports: [
       ConfigModule.of(config),
       LoggingModule,
+      MetricsModule,
       DatabaseModule,
       LifecycleModule,
       HealthModule.of(mode === 'worker' ? 'worker' : 'api'),

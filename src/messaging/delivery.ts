@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { type MessageHandler, UnreadableMessage } from './broker';
 import type { Message } from './message';
+import type { MessageMetrics } from './message-metrics';
 
 /** Before the second try; doubled for each further one. */
 const RETRY_DELAY_MS_MIN = 100;
@@ -25,6 +26,8 @@ export interface Patience {
   signal: AbortSignal;
   /** Before the next try, by how many there were; exponential unless said. */
   retryDelayMs?: RetryDelayMs;
+  /** Told how messages fare. */
+  metrics?: MessageMetrics;
 }
 
 export type RetryDelayMs = (tries: number) => number;
@@ -34,9 +37,23 @@ const logger = new Logger('MessageDelivery');
 /**
  * Lets the handler try until it succeeds, the message is given up, or the signal says to let go. The message stays in
  * this consumer's hand meanwhile: handing it back would bring it again at once, in another order. A process that dies
- * on a message forgets how often it has tried.
+ * on a message forgets how often it has tried. `dueAtMs`: by the database's clock, where that is known.
  */
-export async function deliver(message: Message, handler: MessageHandler, patience: Patience): Promise<Outcome> {
+export async function deliver(
+  message: Message,
+  handler: MessageHandler,
+  patience: Patience,
+  dueAtMs?: number,
+): Promise<Outcome> {
+  const { metrics } = patience;
+  const takenAt = performance.now();
+  if (dueAtMs !== undefined) metrics?.taken(message.vendorId, dueAtMs);
+  const outcome = await tryUntilSettled(message, handler, patience);
+  metrics?.settled(message.vendorId, outcome.kind, performance.now() - takenAt);
+  return outcome;
+}
+
+async function tryUntilSettled(message: Message, handler: MessageHandler, patience: Patience): Promise<Outcome> {
   let lastingFailures = 0;
   for (let tries = 1; ; tries += 1) {
     const error = await tryOnce(message, handler);

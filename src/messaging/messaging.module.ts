@@ -8,13 +8,14 @@ import { EmbeddedBroker } from './brokers/embedded/embedded.broker';
 import { RabbitmqBroker } from './brokers/rabbitmq/rabbitmq.broker';
 import { DeadLetterRepository } from './dead-letters/dead-letter.repository';
 import { ReplayPaceRepository } from './dead-letters/replay-pace.repository';
+import { MessageMetrics } from './message-metrics';
 import { Outbox } from './outbox';
 import { OutboxRepository } from './outbox.repository';
 
 /** Sending and scheduling messages: what every process may do, with or without a broker. */
 @Module({
-  providers: [Outbox, OutboxRepository, DeadLetterRepository, ReplayPaceRepository],
-  exports: [Outbox, OutboxRepository, DeadLetterRepository, ReplayPaceRepository],
+  providers: [Outbox, OutboxRepository, DeadLetterRepository, ReplayPaceRepository, MessageMetrics],
+  exports: [Outbox, OutboxRepository, DeadLetterRepository, ReplayPaceRepository, MessageMetrics],
 })
 export class MessagingModule {}
 
@@ -24,7 +25,7 @@ export class MessagingModule {}
   providers: [
     {
       provide: Broker,
-      inject: [Config, DataSource, Outbox, OutboxRepository, DeadLetterRepository, Vitals],
+      inject: [Config, DataSource, Outbox, OutboxRepository, DeadLetterRepository, Vitals, MessageMetrics],
       useFactory: (
         { rabbitmqUrl: url, rabbitmqPrefix: prefix }: Config,
         dataSource: DataSource,
@@ -32,10 +33,11 @@ export class MessagingModule {}
         repository: OutboxRepository,
         deadLetters: DeadLetterRepository,
         vitals: Vitals,
-      ): Broker =>
-        url === undefined
-          ? new EmbeddedBroker({ dataSource, outbox, repository, deadLetters, vitals, isTransient })
-          : new RabbitmqBroker({ dataSource, outbox, repository, deadLetters, vitals, url, prefix, isTransient }),
+        metrics: MessageMetrics,
+      ): Broker => {
+        const common = { dataSource, outbox, repository, deadLetters, vitals, metrics, isTransient };
+        return url === undefined ? new EmbeddedBroker(common) : new RabbitmqBroker({ ...common, url, prefix });
+      },
     },
   ],
   exports: [Broker],

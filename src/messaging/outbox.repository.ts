@@ -5,6 +5,8 @@ import type { Message, OutgoingMessage } from './message';
 /** A message in somebody's hand, and the row to delete when it has been dealt with. */
 export interface LeasedMessage extends Message {
   outboxId: string;
+  /** Since 1970, by the database's clock. */
+  dueAtMs: number;
 }
 
 /** How many messages of a vendor there is room for. */
@@ -14,7 +16,7 @@ export interface Room {
 }
 
 const LEASED_COLUMNS = `o.outbox_id AS "outboxId", o.message_id AS "messageId", o.type, o.vendor_id AS "vendorId", o.subject,
-  o.payload, o.traceparent, o.attempt`;
+  o.payload, o.traceparent, o.attempt, extract(epoch FROM o.due_at)::float8 * 1000 AS "dueAtMs"`;
 
 /** Due, and in nobody's hand. now(), not clock_timestamp(): only a stable function can be an index condition. */
 const AVAILABLE = 'o.due_at <= now() AND (o.leased_until IS NULL OR o.leased_until <= now())';

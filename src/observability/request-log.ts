@@ -7,7 +7,7 @@ const BUFFER_BYTES = 4096;
 const FLUSH_EVERY_MS = 100;
 
 /**
- * One line a request, after its answer; a health probe every few seconds is not news. Headers and bodies stay out. A
+ * One line a request, after its answer; a probe or a scrape every few seconds is not news. Headers and bodies stay out. A
  * process that is killed loses the lines of its last tenth of a second.
  */
 export function logRequests(fastify: FastifyInstance): void {
@@ -42,5 +42,5 @@ function requestLogger(fastify: FastifyInstance): Logger {
 }
 
 function isProbe({ url }: FastifyRequest): boolean {
-  return url.startsWith('/health/');
+  return url.startsWith('/health/') || url === '/metrics';
 }

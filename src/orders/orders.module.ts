@@ -1,8 +1,10 @@
 import { Module } from '@nestjs/common';
 import { Agents } from '../lifecycle/agents';
+import { SharedMetrics } from '../observability/metrics/shared-metrics';
 import { MessagingModule, MessagingWorkerModule } from '../messaging/messaging.module';
 import { StockModule } from '../stock/stock.module';
 import { VendorsModule } from '../vendors/vendors.module';
+import { AttentionQueries } from './attention-queries';
 import { CheckoutsController } from './checkouts.controller';
 import { AcceptanceRepository } from './fulfilment/acceptance.repository';
 import { AttemptRepository } from './fulfilment/attempt.repository';
@@ -10,6 +12,7 @@ import { Cancellation } from './fulfilment/cancellation';
 import { CancellationAtVendor } from './fulfilment/cancellation-at-vendor';
 import { ClaimRepository } from './fulfilment/claim.repository';
 import { Dispatch } from './fulfilment/dispatch';
+import { ConsumerMetrics } from './fulfilment/consumer-metrics';
 import { DispatchConsumers } from './fulfilment/dispatch-consumers';
 import { Intervention } from './fulfilment/intervention';
 import { OpenWork } from './fulfilment/open-work.repository';
@@ -20,6 +23,7 @@ import { Recalls } from './fulfilment/recalls';
 import { Revival } from './fulfilment/revival';
 import { SweepRepository } from './fulfilment/sweep.repository';
 import { Sweeper } from './fulfilment/sweeper';
+import { SweeperMetrics } from './fulfilment/sweeper-metrics';
 import { OrderEventsRepository } from './order-events.repository';
 import { OrderQueries } from './order-queries';
 import { OrderRepository } from './order.repository';
@@ -28,6 +32,7 @@ import { Batch } from './placement/batch';
 import { IdempotencyRepository } from './placement/idempotency.repository';
 import { KeyExpiry } from './placement/key-expiry';
 import { Placement } from './placement/placement';
+import { PlacementMetrics } from './placement/placement-metrics';
 import { PlacementRepository } from './placement/placement.repository';
 
 @Module({
@@ -40,6 +45,8 @@ import { PlacementRepository } from './placement/placement.repository';
     PlacementRepository,
     Batch,
     Placement,
+    PlacementMetrics,
+    SweeperMetrics,
     AttemptRepository,
     Cancellation,
     Intervention,
@@ -52,6 +59,8 @@ import { PlacementRepository } from './placement/placement.repository';
     IdempotencyRepository,
     AttemptRepository,
     Placement,
+    PlacementMetrics,
+    SweeperMetrics,
     Cancellation,
     Intervention,
     Revival,
@@ -80,11 +89,20 @@ export class OrdersApiModule {}
     Sweeper,
     ClaimRepository,
     KeyExpiry,
+    ConsumerMetrics,
+    AttentionQueries,
   ],
 })
 export class OrdersWorkerModule {
-  constructor(agents: Agents, consumers: DispatchConsumers, sweeper: Sweeper) {
+  constructor(
+    agents: Agents,
+    consumers: DispatchConsumers,
+    sweeper: Sweeper,
+    shared: SharedMetrics,
+    attention: AttentionQueries,
+  ) {
     agents.register('dispatch', consumers);
     agents.register('sweeper', sweeper);
+    shared.register(attention);
   }
 }

@@ -14,6 +14,7 @@ import { feedDialect, feedManners } from './dialects/feed-dialect';
 import { restDialect, restManners } from './dialects/rest-dialect';
 import { wholesaleDialect, wholesaleManners } from './dialects/wholesale-dialect';
 import { Faults } from './faults';
+import { offerProcessMetrics } from './process-metrics';
 import { Settings } from './settings';
 import { BooksFull, Shop } from './shop';
 import { Stockroom } from './stockroom';
@@ -160,6 +161,7 @@ function buildServer(profiles: readonly SimulatedVendor[], notice: (sentence: st
   for (const path of ['/health/live', '/health/ready']) {
     app.get(path, () => ({ status: 'ok', info: {}, error: {}, details: {} }));
   }
+  offerProcessMetrics(app);
   return app;
 }
 

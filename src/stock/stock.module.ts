@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
 import { Agents } from '../lifecycle/agents';
+import { SharedMetrics } from '../observability/metrics/shared-metrics';
 import { ProductCache } from './cache/product-cache';
 import { SharedProducts } from './cache/shared-products';
 import { ProductQueries } from './product-queries';
 import { ProductsController } from './products.controller';
 import { StockRepository } from './stock.repository';
+import { FreshnessQueries } from './sync/freshness-queries';
 import { SyncModule } from './sync/sync.module';
 import { SyncScheduler } from './sync/sync-scheduler';
 import { SyncsController } from './sync/syncs.controller';
@@ -22,7 +24,8 @@ export class StockApiModule {}
 /** Polls the vendors. */
 @Module({ imports: [SyncModule], providers: [SyncScheduler] })
 export class StockWorkerModule {
-  constructor(agents: Agents, scheduler: SyncScheduler) {
+  constructor(agents: Agents, scheduler: SyncScheduler, shared: SharedMetrics, freshness: FreshnessQueries) {
     agents.register('stock sync', scheduler);
+    shared.register(freshness);
   }
 }

@@ -118,7 +118,7 @@ it('all of that changed nothing, and logged no error', async () => {
 });
 
 describe('open to everyone', () => {
-  it.each(['/health/live', '/health/ready', '/docs', '/docs-json'])('is %s', async (path) => {
+  it.each(['/health/live', '/health/ready', '/metrics', '/docs', '/docs-json'])('is %s', async (path) => {
     expect((await fetch(`${target.api.url}${path}`)).status).toBe(200);
     expect((await fetch(`${target.api.url}${path}`, { headers: { authorization: 'Bearer wrong' } })).status).toBe(200);
   });

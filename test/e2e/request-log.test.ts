@@ -20,6 +20,7 @@ describe('the log', () => {
     const { api, client } = installation;
     const ours = { 'x-request-id': 'mine' };
     await client.call('GET', '/health/live', undefined, ours);
+    await client.call('GET', '/metrics', undefined, ours);
     const order = { productId: 'acme:A-1', quantity: 1 };
     await client.post('/v1/orders', order, { ...ours, 'idempotency-key': 'not-for-the-log' });
     await client.call('GET', '/v1/nothing?x=1', undefined, ours);

@@ -36,9 +36,13 @@ export class ApiClient {
     return {
       status: response.status,
       headers: response.headers,
-      body: (text === '' ? undefined : JSON.parse(text)) as Body,
+      body: (text === '' ? undefined : isJson(response) ? JSON.parse(text) : text) as Body,
     };
   }
+}
+
+function isJson({ headers }: Response): boolean {
+  return !headers.get('content-type')?.startsWith('text/plain');
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

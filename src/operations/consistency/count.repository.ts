@@ -44,9 +44,4 @@ export class CountRepository {
       [scope, checkedAt, total, JSON.stringify(listed)],
     );
   }
-
-  /** Violations of the last count; 0 where nothing was counted yet. */
-  async violations(on: Connection): Promise<number> {
-    return (await this.last(on))?.violationCount ?? 0;
-  }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { row, rows } from '../../database/sql';
+import { type Connection, row, rows } from '../../database/sql';
 import { timestampText } from '../../http/cursor';
 import { UUID } from '../../http/rules';
 import type { DeadLetter, DeadLetterAttempt, DeadLetterStatus } from './dead-letter';
@@ -54,6 +54,16 @@ export class DeadLetterQueries {
     );
     const letters = await this.withAttempts(found);
     return letters.map((letter, index) => ({ letter, sortKey: [found[index]!.sort_key, letter.deadLetterId] }));
+  }
+
+  /** Of every vendor that is registered or has some; vendor null: those that name none. */
+  countOpen(on: Connection): Promise<{ vendorId: string | null; count: number }[]> {
+    return rows(
+      on,
+      `WITH open AS (SELECT vendor_id, count(*) AS count FROM dead_letters WHERE status = 'open' GROUP BY vendor_id)
+       SELECT vendor_id AS "vendorId", COALESCE(count, 0)::integer AS count
+       FROM (SELECT vendor_id FROM vendors) v FULL JOIN open USING (vendor_id)`,
+    );
   }
 
   private async withAttempts(found: LetterRow[]): Promise<DeadLetter[]> {

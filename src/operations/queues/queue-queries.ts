@@ -40,7 +40,7 @@ export class QueueQueries {
     return { vendors: await this.ofVendors(on), outbox: await this.ofOutbox(on), deadLetters: await this.dead(on) };
   }
 
-  private ofVendors(on: Connection): Promise<Queue[]> {
+  ofVendors(on: Connection): Promise<Queue[]> {
     return rows<Queue>(
       on,
       `WITH later AS (
@@ -66,7 +66,7 @@ export class QueueQueries {
     );
   }
 
-  private async ofOutbox(on: Connection): Promise<Queues['outbox']> {
+  async ofOutbox(on: Connection): Promise<Queues['outbox']> {
     return (await row<Queues['outbox']>(
       on,
       `SELECT count(*)::integer AS pending, ${seconds('min(due_at)')} AS "oldestSeconds"

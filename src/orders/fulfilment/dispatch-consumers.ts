@@ -60,6 +60,12 @@ export class DispatchConsumers implements Agent {
     return LOOK_EVERY_MS;
   }
 
+  /** How many consumers each vendor's queue shall have in this process, and has. */
+  async standing(): Promise<{ vendorId: string; wanted: number; open: number }[]> {
+    const { consumers } = await this.broker.health();
+    return [...this.consumers].map(([vendorId, wanted]) => ({ vendorId, wanted, open: consumers[vendorId] ?? 0 }));
+  }
+
   private async isGone(vendorId: string, removing: boolean): Promise<boolean> {
     const gone = this.letGo.get(vendorId);
     if (gone || (gone === false && !removing)) return !(await this.openWork.hasMessage(vendorId));

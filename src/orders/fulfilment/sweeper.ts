@@ -11,6 +11,7 @@ import { OrderEventsRepository } from '../order-events.repository';
 import { orderPlaced } from '../order.messages';
 import { seconds } from './patience';
 import { SweepRepository } from './sweep.repository';
+import { SweeperMetrics } from './sweeper-metrics';
 
 const SWEEP_EVERY_MS = 15_000;
 /** How often a worker looks whether a sweep is due. */
@@ -43,6 +44,7 @@ export class Sweeper implements Agent {
     private readonly events: OrderEventsRepository,
     private readonly deadLetters: DeadLetterRepository,
     private readonly outbox: Outbox,
+    private readonly metrics: SweeperMetrics,
     loops: Loops,
   ) {
     this.loop = loops.of('sweeper', async () => {
@@ -92,6 +94,7 @@ export class Sweeper implements Agent {
     });
     if (reemitted === 0) return;
     this.outbox.wake();
+    this.metrics.reemitted(reemitted);
     this.logger.warn({ vendorId, orders: reemitted }, 'Orders had no message and are sent on their way again');
   }
 

@@ -7,10 +7,11 @@ import { ValidationFailed } from '../../http/refusal';
 import { asPlaced, type Order, QUANTITY_MAX } from '../order';
 import { OrderQueries } from '../order-queries';
 import type { Placed } from './answers';
-import { IdempotencyInProgress, IdempotencyKeyReused, InsufficientStock } from '../orders.errors';
+import { IdempotencyInProgress, IdempotencyKeyReused, InsufficientStock, Overloaded } from '../orders.errors';
 import { Batch } from './batch';
 import { idempotencyKey } from './idempotency.repository';
 import { Lane, type Settled } from './lane';
+import { PlacementMetrics } from './placement-metrics';
 import type { Asked, AskedLine } from './verdict';
 
 const ORDERS_ROUTE = 'POST /v1/orders';
@@ -52,7 +53,7 @@ export class Placement {
   private readonly lanes = Array.from(
     { length: LANES },
     () =>
-      new Lane((batch: Asked[]) => this.commit(batch), {
+      new Lane((batch: Asked[]) => this.commitAndCount(batch), {
         batchMax: BATCH_MAX,
         waitingMax: WAITING_MAX,
         weightOf: ({ lines }) => lines.length,
@@ -63,6 +64,7 @@ export class Placement {
     private readonly batch: Batch,
     private readonly queries: OrderQueries,
     private readonly outbox: Outbox,
+    private readonly metrics: PlacementMetrics,
   ) {}
 
   /**
@@ -88,13 +90,23 @@ export class Placement {
     body: object,
     { client, idempotencyKey: key, traceparent }: PlacementContext,
   ): Promise<Placed> {
-    return this.lanes[laneOf(lines[0]!.productId)]!.submit({
+    const asked: Asked = {
       lines,
       checkoutId,
       client,
       traceparent: traceparent ?? null,
       ...(key !== undefined && { key: idempotencyKey(client, route, key, body) }),
+    };
+    return this.lanes[laneOf(lines[0]!.productId)]!.submit(asked).catch((error: unknown) => {
+      if (error instanceof Overloaded) this.metrics.turnedAway(asked);
+      throw error;
     });
+  }
+
+  private async commitAndCount(batch: Asked[]): Promise<Settled<Placed>[]> {
+    const settled = await this.commit(batch);
+    this.metrics.count(batch, settled);
+    return settled;
   }
 
   /** A batch that cannot be committed as a whole is taken apart, so that a bad order harms no other. */

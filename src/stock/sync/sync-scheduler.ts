@@ -4,6 +4,7 @@ import type { Agent } from '../../lifecycle/agents';
 import { type Loop, Loops } from '../../lifecycle/loop';
 import { StockSync } from './stock-sync';
 import type { SyncLease } from './sync-lease.repository';
+import { SyncMetrics } from './sync-metrics';
 
 /** Vendors one worker polls at once. Most of a poll is waiting for the vendor. */
 const RUNS_MAX = 32;
@@ -29,6 +30,7 @@ export class SyncScheduler implements Agent {
   constructor(
     private readonly sync: StockSync,
     private readonly config: Config,
+    private readonly metrics: SyncMetrics,
     loops: Loops,
   ) {
     this.loop = loops.of('stock-sync', () => this.runOnce());
@@ -65,8 +67,10 @@ export class SyncScheduler implements Agent {
   private async poll(lease: SyncLease): Promise<void> {
     const startedAt = performance.now();
     try {
-      await this.sync.run(lease, this.stopping.signal);
-      await this.sync.release(lease, this.delayUntilNext(lease, performance.now() - startedAt));
+      const result = await this.sync.run(lease, this.stopping.signal);
+      const spentMs = performance.now() - startedAt;
+      this.metrics.count(lease.vendor.vendorId, result, spentMs);
+      await this.sync.release(lease, this.delayUntilNext(lease, spentMs));
     } catch (error) {
       this.logger.warn({ err: error, vendorId: lease.vendor.vendorId }, 'A stock sync could not be recorded');
     }

@@ -3,10 +3,12 @@ import { VendorsModule } from '../../vendors/vendors.module';
 import { ApplyRepository } from './apply.repository';
 import { Applying } from './applying';
 import { Decision } from './decision';
+import { FreshnessQueries } from './freshness-queries';
 import { Staging } from './staging';
 import { StagingRepository } from './staging.repository';
 import { StockSync } from './stock-sync';
 import { SyncLeaseRepository } from './sync-lease.repository';
+import { SyncMetrics } from './sync-metrics';
 import { SyncRunRepository } from './sync-run.repository';
 import { SyncRunQueries } from './sync-run-queries';
 
@@ -17,13 +19,15 @@ import { SyncRunQueries } from './sync-run-queries';
     ApplyRepository,
     Applying,
     Decision,
+    FreshnessQueries,
     Staging,
     StagingRepository,
     StockSync,
     SyncLeaseRepository,
+    SyncMetrics,
     SyncRunRepository,
     SyncRunQueries,
   ],
-  exports: [Decision, StockSync, SyncRunQueries],
+  exports: [Decision, FreshnessQueries, StockSync, SyncMetrics, SyncRunQueries],
 })
 export class SyncModule {}

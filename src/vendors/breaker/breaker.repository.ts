@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type Connection, row } from '../../database/sql';
+import { type Connection, row, rows } from '../../database/sql';
+import type { BreakerState } from '../vendor';
 
 /** What may be kept from a vendor: the calls about orders (purchases, look-ups, cancellations), or the polls of its stock. */
 export type Operation = 'orders' | 'stock';
@@ -84,6 +85,12 @@ export class BreakerRepository {
       [vendorId, operation, opening, pause.firstMs, pause.maxMs],
     );
     return reopened?.open_ms;
+  }
+
+  /** Of every vendor. */
+  states(on: Connection): Promise<({ vendorId: string } & Record<Operation, BreakerState>)[]> {
+    const columns = `${breakerStateSql('orders')} AS orders, ${breakerStateSql('stock')} AS stock`;
+    return rows(on, `SELECT vendor_id AS "vendorId", ${columns} FROM vendors v`);
   }
 
   /** The probe succeeded. Answers whether that closed it. */

@@ -1,4 +1,5 @@
 import { Placement } from '../../../src/orders/placement/placement';
+import { PlacementMetrics } from '../../../src/orders/placement/placement-metrics';
 import { Batch } from '../../../src/orders/placement/batch';
 import { OrderQueries } from '../../../src/orders/order-queries';
 import { Outbox } from '../../../src/messaging/outbox';
@@ -86,7 +87,12 @@ describe('placing an order', () => {
     const lines = [6, 6].map((quantity) => ({ productId: 'acme:A', quantity }));
     const processes = [
       placement,
-      new Placement(app.context.get(Batch), app.context.get(OrderQueries), app.context.get(Outbox)),
+      new Placement(
+        app.context.get(Batch),
+        app.context.get(OrderQueries),
+        app.context.get(Outbox),
+        app.context.get(PlacementMetrics),
+      ),
     ];
     const answers = Promise.allSettled(lines.map((line, index) => processes[index]!.place(line, { client: 'shop' })));
     await waitFor(async () => (await lockWaits(app.dataSource)) === 2, { withinMs: 5000, what: 'both to wait' });

@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import type { Broker, BrokerHealth, MessageHandler } from '../../broker';
 import type { DeadLetterRepository } from '../../dead-letters/dead-letter.repository';
 import { deliver, describe, retryDelayMs, type RetryDelayMs, waitedFor } from '../../delivery';
+import type { MessageMetrics } from '../../message-metrics';
 import type { Outbox } from '../../outbox';
 import type { LeasedMessage, OutboxRepository } from '../../outbox.repository';
 import { Polling } from '../../polling';
@@ -19,6 +20,7 @@ export interface EmbeddedBrokerOptions {
   isTransient: (error: unknown) => boolean;
   leaseTimes?: LeaseTimes;
   retryDelayMs?: RetryDelayMs;
+  metrics?: MessageMetrics;
 }
 
 interface Subscription {
@@ -120,7 +122,7 @@ export class EmbeddedBroker implements Broker {
 
   private async serve(message: LeasedMessage, handler: MessageHandler): Promise<void> {
     const patience = { ...this.options, signal: this.letGo.signal };
-    const outcome = await deliver(toMessage(message), handler, patience);
+    const outcome = await deliver(toMessage(message), handler, patience, message.dueAtMs);
     if (outcome.kind === 'done') await this.persist(() => this.leases.finish(message));
     if (outcome.kind === 'dead') {
       this.logger.error(

@@ -68,7 +68,7 @@ export class Leases {
 
   /** The message has been given up: moved to the dead letters, unless somebody else has taken it meanwhile. */
   async bury(message: LeasedMessage, cause: string): Promise<void> {
-    const { outboxId, vendorId, subject, ...envelope } = message;
+    const { outboxId, vendorId, subject, dueAtMs: _, ...envelope } = message;
     await this.dataSource.transaction(async (tx) => {
       if ((await this.outbox.delete(tx, this.owner, [outboxId])) === 0) return;
       const orderId = subject.length <= ORDER_ID_LENGTH_MAX ? subject : null;

@@ -4,6 +4,7 @@ import type { Vitals } from '../../../lifecycle/vitals';
 import type { Broker, BrokerHealth, MessageHandler } from '../../broker';
 import type { DeadLetterRepository } from '../../dead-letters/dead-letter.repository';
 import type { RetryDelayMs } from '../../delivery';
+import type { MessageMetrics } from '../../message-metrics';
 import type { Outbox } from '../../outbox';
 import type { OutboxRepository } from '../../outbox.repository';
 import { Burial } from './burial';
@@ -27,6 +28,7 @@ export interface RabbitmqBrokerOptions {
   prefix: string;
   isTransient: (error: unknown) => boolean;
   retryDelayMs?: RetryDelayMs;
+  metrics?: MessageMetrics;
 }
 
 /**

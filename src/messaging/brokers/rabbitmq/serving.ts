@@ -3,7 +3,7 @@ import type { ConsumeMessage } from 'amqplib';
 import { type MessageHandler, UnreadableMessage } from '../../broker';
 import { causeOfUnreadable, deliver, describe, type Outcome, type Patience } from '../../delivery';
 import type { Burial } from './burial';
-import { fromWire } from './wire-format';
+import { dueAtMsOf, fromWire } from './wire-format';
 
 /**
  * Serves the messages of vendors' queues. One that is given up is stored as a dead letter and then acknowledged: by way
@@ -38,7 +38,8 @@ export class Serving {
     signal: AbortSignal,
   ): Promise<Outcome> {
     try {
-      return await deliver(fromWire(delivery, vendorId), handler, { ...this.judgement, signal });
+      const patience = { ...this.judgement, signal };
+      return await deliver(fromWire(delivery, vendorId), handler, patience, dueAtMsOf(delivery));
     } catch (error) {
       if (error instanceof UnreadableMessage) return { kind: 'dead', cause: causeOfUnreadable(error) };
       this.logger.error(`A message of ${vendorId} could not be handled: ${describe(error)}`);

@@ -3,8 +3,8 @@ import { UnreadableMessage } from '../../broker';
 import type { Message } from '../../message';
 
 /** What a message is on the wire: the payload as JSON, everything about it in properties and headers. */
-export function toWire(message: Message): { body: Buffer; options: Options.Publish } {
-  const { messageId, type, vendorId, subject, attempt, traceparent, payload } = message;
+export function toWire(message: Message & { dueAtMs?: number }): { body: Buffer; options: Options.Publish } {
+  const { messageId, type, vendorId, subject, attempt, traceparent, payload, dueAtMs } = message;
   return {
     body: Buffer.from(JSON.stringify(payload)),
     options: {
@@ -13,7 +13,13 @@ export function toWire(message: Message): { body: Buffer; options: Options.Publi
       messageId,
       type,
       contentType: 'application/json',
-      headers: { vendorId, subject, attempt, ...(traceparent !== null && { traceparent }) },
+      headers: {
+        vendorId,
+        subject,
+        attempt,
+        ...(traceparent !== null && { traceparent }),
+        ...(dueAtMs !== undefined && { dueAtMs: Math.round(dueAtMs) }),
+      },
     },
   };
 }
@@ -34,6 +40,12 @@ export function fromWire({ content, properties }: ConsumeMessage, vendorId: stri
     traceparent: isText(traceparent) ? traceparent : null,
     attempt: typeof attempt === 'number' && attempt >= 1 ? attempt : 1,
   };
+}
+
+/** Since 1970, by the database's clock; undefined where somebody else, or an earlier release, has published it. */
+export function dueAtMsOf({ properties }: ConsumeMessage): number | undefined {
+  const { dueAtMs } = (properties.headers ?? {}) as Record<string, unknown>;
+  return typeof dueAtMs === 'number' ? dueAtMs : undefined;
 }
 
 function parse(content: Buffer): Record<string, unknown> {

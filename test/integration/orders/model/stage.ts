@@ -2,6 +2,7 @@ import { Outbox } from '../../../../src/messaging/outbox';
 import { OrderQueries } from '../../../../src/orders/order-queries';
 import { Batch } from '../../../../src/orders/placement/batch';
 import { Placement } from '../../../../src/orders/placement/placement';
+import { PlacementMetrics } from '../../../../src/orders/placement/placement-metrics';
 import { StockSync } from '../../../../src/stock/sync/stock-sync';
 import type { SyncLease } from '../../../../src/stock/sync/sync-lease.repository';
 import { Breaker } from '../../../../src/vendors/breaker/breaker';
@@ -31,7 +32,12 @@ export class Stage {
   static async build(): Promise<Stage> {
     const app = await createApp({ DELIVERY_ATTEMPTS_MAX: String(ATTEMPTS_MAX) });
     const { context } = app;
-    const second = new Placement(context.get(Batch), context.get(OrderQueries), context.get(Outbox));
+    const second = new Placement(
+      context.get(Batch),
+      context.get(OrderQueries),
+      context.get(Outbox),
+      context.get(PlacementMetrics),
+    );
     const vendors = {
       north: await ModelVendor.listen('north', true),
       south: await ModelVendor.listen('south', false),

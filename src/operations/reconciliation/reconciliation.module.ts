@@ -1,0 +1,57 @@
+import { Module } from '@nestjs/common';
+import { Agents } from '../../lifecycle/agents';
+import { MessagingModule } from '../../messaging/messaging.module';
+import { SharedMetrics } from '../../observability/metrics/shared-metrics';
+import { OrdersModule } from '../../orders/orders.module';
+import { StockModule } from '../../stock/stock.module';
+import { SyncModule } from '../../stock/sync/sync.module';
+import { VendorsModule } from '../../vendors/vendors.module';
+import { ConsistencyModule, ConsistencyWorkerModule } from '../consistency/consistency.module';
+import { CandidateRepository } from './candidate.repository';
+import { CaseMetrics } from './case-metrics';
+import { CaseQueries } from './case-queries';
+import { CaseResolution } from './case-resolution';
+import { CaseRepository } from './case.repository';
+import { CasesController } from './cases.controller';
+import { OrderFixes } from './order-fixes';
+import { OwnBooks } from './own-books';
+import { OwnBooksRepository } from './own-books.repository';
+import { Reconciler } from './reconciler';
+import { Reconciliation } from './reconciliation';
+import { RunQueries } from './run-queries';
+import { RunRepository } from './run.repository';
+import { RunsController } from './runs.controller';
+import { StockFixes } from './stock-fixes';
+import { VendorBooks } from './vendor-books';
+
+/** Runs, and the cases they open, as operators see and decide them. */
+@Module({
+  imports: [MessagingModule, OrdersModule, StockModule, SyncModule, VendorsModule],
+  providers: [
+    CandidateRepository,
+    CaseQueries,
+    CaseRepository,
+    CaseResolution,
+    OrderFixes,
+    StockFixes,
+    RunQueries,
+    RunRepository,
+  ],
+  exports: [CandidateRepository, CaseQueries, CaseRepository, CaseResolution, RunQueries, RunRepository],
+})
+export class ReconciliationModule {}
+
+@Module({ imports: [ReconciliationModule], controllers: [RunsController, CasesController] })
+export class ReconciliationApiModule {}
+
+/** Compares our books with the vendors', and with each other. */
+@Module({
+  imports: [ReconciliationModule, ConsistencyModule, ConsistencyWorkerModule, OrdersModule, VendorsModule],
+  providers: [Reconciler, Reconciliation, OwnBooks, OwnBooksRepository, VendorBooks, CaseMetrics],
+})
+export class ReconciliationWorkerModule {
+  constructor(agents: Agents, reconciler: Reconciler, shared: SharedMetrics, metrics: CaseMetrics) {
+    agents.register('reconciliation', reconciler);
+    shared.register(metrics);
+  }
+}
