@@ -80,6 +80,8 @@ export class PrivateBroker {
     private readonly distributionPort: number,
     /** Erlang's own name server, so that the machine's is neither needed nor left running. */
     private readonly namesPort: number,
+    /** Where it tells Prometheus of itself, if anywhere. */
+    metricsPort?: number,
   ) {
     for (const name of ['home', 'mnesia', 'log']) mkdirSync(join(this.directory, name));
     const configuration = [
@@ -87,8 +89,11 @@ export class PrivateBroker {
       'vm_memory_high_watermark.relative = 0.4',
       'disk_free_limit.absolute = 50MB',
     ];
-    writeFileSync(join(this.directory, 'rabbitmq.conf'), configuration.join('\n'));
-    writeFileSync(join(this.directory, 'enabled_plugins'), '[].\n');
+    const telling =
+      metricsPort === undefined ? [] : ['prometheus.tcp.ip = 127.0.0.1', `prometheus.tcp.port = ${metricsPort}`];
+    writeFileSync(join(this.directory, 'rabbitmq.conf'), [...configuration, ...telling].join('\n'));
+    const plugins = metricsPort === undefined ? '' : 'rabbitmq_prometheus';
+    writeFileSync(join(this.directory, 'enabled_plugins'), `[${plugins}].\n`);
   }
 
   get url(): string {
@@ -172,8 +177,11 @@ export class PrivateBroker {
 }
 
 /** Started, unless asked not to be. */
-export async function privateBroker({ started = true } = {}): Promise<PrivateBroker> {
-  const broker = new PrivateBroker(await freePort(), await freePort(), await freePort());
+export async function privateBroker({
+  started = true,
+  metricsPort,
+}: { started?: boolean; metricsPort?: number } = {}): Promise<PrivateBroker> {
+  const broker = new PrivateBroker(await freePort(), await freePort(), await freePort(), metricsPort);
   if (started) await broker.start();
   return broker;
 }
