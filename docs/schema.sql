@@ -133,6 +133,7 @@ CREATE TABLE orders (
   cancel_requested_at timestamp with time zone,
   recall_requested_at timestamp with time zone,
   tried_from timestamp with time zone,
+  traceparent character varying(55),
   CONSTRAINT orders_pkey PRIMARY KEY (order_id),
   CONSTRAINT orders_vendor_id_product_id_fkey FOREIGN KEY (vendor_id, product_id) REFERENCES products(vendor_id, product_id),
   CONSTRAINT orders_check CHECK (total_price = (unit_price * quantity::numeric)),
@@ -163,6 +164,7 @@ COMMENT ON COLUMN orders.claim_token IS 'fencing token of the dispatch claim';
 COMMENT ON COLUMN orders.cancel_requested_at IS 'never taken back: a pending order that has it is cancelled at its vendor, and not sent';
 COMMENT ON COLUMN orders.recall_requested_at IS 'the vendor accepted it after it had failed here, and is being asked to cancel it';
 COMMENT ON COLUMN orders.tried_from IS 'attempts and age that count towards the limits begin here; null: with the order';
+COMMENT ON COLUMN orders.traceparent IS 'W3C trace context under which it was placed; null where nobody traced: every message about it carries it';
 
 CREATE TABLE outbox (
   outbox_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,

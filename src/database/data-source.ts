@@ -12,6 +12,7 @@ import { DeadLetters1764700000000 } from './migrations/1764700000000-dead-letter
 import { Leases1764800000000 } from './migrations/1764800000000-leases';
 import { SharedMetrics1764900000000 } from './migrations/1764900000000-shared-metrics';
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation';
+import { OrderTraces1765100000000 } from './migrations/1765100000000-order-traces';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -46,6 +47,7 @@ export const migrations = [
   Leases1764800000000,
   SharedMetrics1764900000000,
   Reconciliation1765000000000,
+  OrderTraces1765100000000,
 ];
 
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {

@@ -4,11 +4,19 @@ import type { Message, OutgoingMessage } from '../messaging/message';
 /** An order waits to be placed at its vendor. */
 export const ORDER_PLACED = 'order.placed.v1';
 
+/** What of an order its message is made of. */
+export interface Sendable {
+  orderId: string;
+  vendorId: string;
+  traceparent: string | null;
+}
+
 export interface OrderPlaced extends Record<string, unknown> {
   orderId: string;
 }
 
-export function orderPlaced(orderId: string, vendorId: string, traceparent: string | null = null): OutgoingMessage {
+/** `traceparent`: the order's own, so that its trace goes on, whoever sends it on its way again. */
+export function orderPlaced({ orderId, vendorId, traceparent }: Sendable): OutgoingMessage {
   const payload: OrderPlaced = { orderId };
   return { type: ORDER_PLACED, vendorId, subject: orderId, payload, traceparent };
 }

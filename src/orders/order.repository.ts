@@ -14,6 +14,8 @@ export interface LockedOrder {
   holdState: HoldState;
   needsAttention: boolean;
   cancelRequested: boolean;
+  /** Its trace goes on below this. */
+  traceparent: string | null;
 }
 
 /** What of an order matters to whoever would have it tried again. */
@@ -24,6 +26,8 @@ export interface OrderStanding {
   needsAttention: boolean;
   /** It has failed, and its vendor is asked to cancel what it accepted afterwards. */
   recalled: boolean;
+  /** Its trace goes on below this. */
+  traceparent: string | null;
 }
 
 /**
@@ -33,17 +37,19 @@ export interface OrderStanding {
 export const IS_PENDING = `status::text = 'pending'`;
 
 const STANDING = `SELECT order_id AS "orderId", vendor_id AS "vendorId", status, needs_attention AS "needsAttention",
-  recall_requested_at IS NOT NULL AS recalled FROM orders WHERE order_id = ANY ($1)`;
+  recall_requested_at IS NOT NULL AS recalled, traceparent FROM orders WHERE order_id = ANY ($1)`;
+
+type LockedRow = OrderRow & { traceparent: string | null };
 
 /** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
 @Injectable()
 export class OrderRepository {
   /** Lock the product before. */
   async lock(tx: Transaction, orderId: string): Promise<LockedOrder> {
-    const [found] = await prepared<OrderRow>(
+    const [found] = await prepared<LockedRow>(
       tx,
       'lock-order',
-      `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = $1 FOR NO KEY UPDATE`,
+      `SELECT ${ORDER_COLUMNS}, traceparent FROM orders WHERE order_id = $1 FOR NO KEY UPDATE`,
       [orderId],
     );
     return lockedOrderOf(found!);
@@ -183,7 +189,7 @@ export class OrderRepository {
   }
 }
 
-function lockedOrderOf(found: OrderRow): LockedOrder {
+function lockedOrderOf(found: LockedRow): LockedOrder {
   return {
     orderId: found.order_id,
     vendorId: found.vendor_id,
@@ -194,5 +200,6 @@ function lockedOrderOf(found: OrderRow): LockedOrder {
     holdState: found.hold_state,
     needsAttention: found.needs_attention,
     cancelRequested: found.cancel_requested_at !== null,
+    traceparent: found.traceparent,
   };
 }

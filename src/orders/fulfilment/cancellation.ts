@@ -80,11 +80,12 @@ export class Cancellation {
   }
 
   /** A message that waits for its next try becomes due; where an operator was asked there is none any more. */
-  private async askVendor(tx: Transaction, { orderId, vendorId, needsAttention }: LockedOrder): Promise<void> {
+  private async askVendor(tx: Transaction, order: LockedOrder): Promise<void> {
+    const { orderId, needsAttention } = order;
     const detail =
       'It may have been sent already, so the vendor is asked to cancel it; its stock stays held until then.';
     await this.events.add(tx, orderId, 'cancelRequested', detail);
     const hastened = await this.outbox.hasten(tx, orderId);
-    if (hastened === 0 && needsAttention) await this.outbox.enqueue(tx, [orderPlaced(orderId, vendorId)]);
+    if (hastened === 0 && needsAttention) await this.outbox.enqueue(tx, [orderPlaced(order)]);
   }
 }

@@ -43,9 +43,7 @@ export class Revival {
       `An operator (${client}) has it tried again; attempts and age count anew.`,
     );
     const waiting = new Set(await this.outbox.waiting(tx, orderIds));
-    return orders
-      .filter(({ orderId }) => !waiting.has(orderId))
-      .map(({ orderId, vendorId }) => orderPlaced(orderId, vendorId));
+    return orders.filter(({ orderId }) => !waiting.has(orderId)).map((order) => orderPlaced(order));
   }
 }
 

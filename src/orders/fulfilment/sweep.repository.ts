@@ -30,6 +30,9 @@ const STRANDED = `
     AND (o.claimed_until IS NULL OR o.claimed_until < now() - $1::integer * interval '1 ms')
     AND NOT EXISTS (SELECT FROM outbox m WHERE m.subject = o.order_id)`;
 
+/** One to be sent on its way again, within its trace. */
+export type StrandedInTrace = Stranded & { traceparent: string | null };
+
 /** Orders that one statement flags; the others by the next sweep. */
 const FLAGGED_MAX = 1000;
 
@@ -61,15 +64,15 @@ export class SweepRepository {
   }
 
   /** The oldest of a vendor, locked in the one order; what somebody else has locked is left to him. */
-  async lockOldest(tx: Transaction, vendorId: string, ageMsMin: number, limit: number): Promise<Stranded[]> {
-    const found = await rows<{ order_id: string }>(
+  async lockOldest(tx: Transaction, vendorId: string, ageMsMin: number, limit: number): Promise<StrandedInTrace[]> {
+    const found = await rows<{ order_id: string; traceparent: string | null }>(
       tx,
-      `SELECT order_id FROM orders WHERE order_id IN (
+      `SELECT order_id, traceparent FROM orders WHERE order_id IN (
          SELECT o.order_id FROM ${STRANDED} AND o.vendor_id = $2 ORDER BY o.created_at LIMIT $3)
        ORDER BY order_id FOR NO KEY UPDATE SKIP LOCKED`,
       [ageMsMin, vendorId, limit],
     );
-    return found.map(({ order_id: orderId }) => ({ orderId, vendorId }));
+    return found.map(({ order_id: orderId, traceparent }) => ({ orderId, vendorId, traceparent }));
   }
 
   /** Has an operator asked about orders whose message is a dead letter. Answers which, and why. */

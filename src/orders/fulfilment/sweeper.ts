@@ -88,7 +88,7 @@ export class Sweeper implements Agent {
       const stranded = await this.sweep.lockOldest(tx, vendorId, ageMsMin, messages);
       await this.outbox.enqueue(
         tx,
-        stranded.map(({ orderId }) => orderPlaced(orderId, vendorId)),
+        stranded.map((order) => orderPlaced(order)),
       );
       return stranded.length;
     });

@@ -44,9 +44,9 @@ const WRITES = `
     WHERE p.vendor_id = held.vendor_id AND p.product_id = held.product_id),
   placed AS (
     INSERT INTO orders (order_id, vendor_id, product_id, quantity, unit_price, total_price, currency, available_quantity,
-                        client, checkout_id)
+                        client, checkout_id, traceparent)
     SELECT order_id, vendor_id, product_id, quantity, unit_price, unit_price * quantity, $10, available_quantity, client,
-           checkout_id FROM granted),
+           checkout_id, traceparent FROM granted),
   told AS (
     INSERT INTO order_events (order_id, type, detail)
     SELECT order_id, 'placed', format('%s reserved of %s that could be sold.', quantity, available_quantity) FROM granted),
@@ -198,7 +198,7 @@ function requestedValues(requested: RequestedOrder[]): unknown[] {
     requested.map(({ client }) => client),
     requested.map(({ checkoutId }) => checkoutId),
     requested.map(() => newId()),
-    requested.map(({ orderId, vendorId }) => JSON.stringify(orderPlaced(orderId, vendorId).payload)),
+    requested.map((order) => JSON.stringify(orderPlaced(order).payload)),
     requested.map(({ traceparent }) => traceparent),
   ];
 }

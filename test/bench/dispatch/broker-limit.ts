@@ -32,7 +32,7 @@ export async function brokerLimit({ broker }: Surroundings, messages: number): P
 async function publish(channel: ConfirmChannel, topology: Topology, messages: number): Promise<void> {
   for (let sent = 0; sent < messages;) {
     for (let inBatch = 0; inBatch < BATCH && sent < messages; inBatch++, sent++) {
-      const message = orderPlaced(newId(), VENDORS[sent % VENDORS.length]!);
+      const message = orderPlaced({ orderId: newId(), vendorId: VENDORS[sent % VENDORS.length]!, traceparent: null });
       const { body, options } = toWire({ messageId: newId(), traceparent: null, attempt: 1, ...message });
       channel.publish(topology.orders, message.vendorId, body, options);
     }
