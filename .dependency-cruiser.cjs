@@ -90,6 +90,12 @@ module.exports = {
         dependencyTypesNot: ['type-only'],
       },
     ),
+    rule(
+      'one-file-loads-the-tracing-sdk',
+      'Where nothing is traced it must not even be loaded; the others speak to the API, which does nothing by itself.',
+      { pathNot: String.raw`^src/observability/tracing\.ts$` },
+      { path: '(^|node_modules/)@opentelemetry/(?!api/)', dependencyTypesNot: ['type-only'] },
+    ),
     rule('src-knows-no-test', 'What is shipped does not lean on its tests.', { path: '^src/' }, { path: '^test/' }),
     rule(
       'src-runs-without-dev-dependencies',

@@ -28,6 +28,35 @@ export function integer(about: About<number>, min: number, max = DURATION_MS_MAX
   };
 }
 
+/** A share: 0 is none, 1 is all. */
+export function share(about: About<number>): Setting<number> {
+  return {
+    ...about,
+    expected: 'a number from 0 to 1',
+    parse: (text) => (/^\d*\.?\d{1,15}$/.test(text) && Number(text) <= 1 ? Number(text) : undefined),
+  };
+}
+
+/** A name as RFC 9110 (5.6.2) allows it, and something behind it. */
+const HEADER = /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*([\x21-\x7e]+)\s*$/;
+/** RFC 9110, 5.5, in ASCII. */
+const HEADER_VALUE = /^[\t\x20-\x7e]+$/;
+
+/** Header fields for requests to somebody else. */
+export function headers(about: About<Record<string, string>>): Setting<Record<string, string>> {
+  return {
+    ...about,
+    secret: true,
+    expected: 'name=value, separated by commas, values percent-encoded',
+    parse: (text) => {
+      const pairs = text.split(',').map((pair) => HEADER.exec(pair));
+      const values = pairs.map((pair) => decoded(pair?.[2] ?? ''));
+      if (!values.every((value) => HEADER_VALUE.test(value))) return undefined;
+      return Object.fromEntries(pairs.map((pair, index) => [pair![1]!, values[index]!]));
+    },
+  };
+}
+
 export function flag(about: About<boolean>): Setting<boolean> {
   return {
     ...about,
@@ -62,4 +91,13 @@ export function url(about: About<string | undefined>, protocols: readonly string
       return parsed && protocols.includes(parsed.protocol) && parsed.hostname !== '' ? text : undefined;
     },
   };
+}
+
+/** Empty where it is not encoded as it should be. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return '';
+  }
 }

@@ -1,7 +1,16 @@
-import { flag, integer, matching, oneOf, url } from './setting';
+import { flag, headers, integer, matching, oneOf, share, url } from './setting';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const TRACES_SAMPLERS = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
 
 /** Every configuration key, in the order of the documentation. `docs/configuration.md` is generated from this table. */
 export const settings = {
@@ -161,6 +170,42 @@ export const settings = {
     },
     LOG_LEVELS,
   ),
+  otlpEndpoint: url(
+    {
+      key: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+      default: undefined,
+      defaultText: 'unset: nothing is traced',
+      meaning: 'The OpenTelemetry collector that traces are sent to, by OTLP over HTTP; `/v1/traces` is appended.',
+    },
+    ['http:', 'https:'],
+  ),
+  otlpHeaders: headers({
+    key: 'OTEL_EXPORTER_OTLP_HEADERS',
+    default: {},
+    defaultText: 'none',
+    meaning: 'Headers that the collector wants, such as `authorization=Bearer%20…`.',
+  }),
+  otlpProtocol: oneOf({ key: 'OTEL_EXPORTER_OTLP_PROTOCOL', default: 'http/json', meaning: 'How traces are sent.' }, [
+    'http/json',
+  ]),
+  serviceName: matching<string>(
+    { key: 'OTEL_SERVICE_NAME', default: 'holdfast', meaning: 'What the processes are called in traces.' },
+    /^[^\p{Cc}\p{Cs}]{1,200}$/u,
+    '1 to 200 printable characters',
+  ),
+  tracesSampler: oneOf<(typeof TRACES_SAMPLERS)[number]>(
+    {
+      key: 'OTEL_TRACES_SAMPLER',
+      default: 'parentbased_always_on',
+      meaning: 'Which traces are recorded; `parentbased_…` does as the caller did where it sent a `traceparent`.',
+    },
+    TRACES_SAMPLERS,
+  ),
+  tracesSamplerShare: share({
+    key: 'OTEL_TRACES_SAMPLER_ARG',
+    default: 1,
+    meaning: 'The share of traces that `traceidratio` and `parentbased_traceidratio` record.',
+  }),
 };
 
 /** Keys that a later release brings. Setting one stops the start instead of being ignored. */

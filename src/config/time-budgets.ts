@@ -17,6 +17,8 @@ export interface TimeBudgets {
   drainMs: number;
   /** How long a stop then waits for the answers under way. */
   lastAnswersMs: number;
+  /** How long it then waits for its last spans to be sent. */
+  lastSpansMs: number;
   /** How long an incoming request may take to arrive whole. */
   httpRequestMs: number;
 }
@@ -30,6 +32,7 @@ export function timeBudgets(vendorTimeoutMs: number): TimeBudgets {
     shutdownGraceMs: vendorTimeoutMs + 2000,
     drainMs: 8000,
     lastAnswersMs: 5000,
+    lastSpansMs: 2000,
     httpRequestMs: vendorTimeoutMs + 20_000,
   };
 }

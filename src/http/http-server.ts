@@ -6,6 +6,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { Registry } from 'prom-client';
 import { measureRequests } from '../observability/metrics/request-metrics';
 import { logRequests } from '../observability/request-log';
+import { traceRequests } from '../observability/request-traces';
 import { JSON_TYPE, jsonParser } from './json-body';
 import { addSecurityHeaders } from './security-headers';
 import { ProblemFilter, refuseUnroutable } from './problem.filter';
@@ -58,6 +59,7 @@ export async function createHttpServer(
     bodyParser: false,
   });
   addSecurityHeaders(fastify);
+  traceRequests(fastify);
   logRequests(fastify);
   measureRequests(fastify, app.get(Registry));
   app.useGlobalPipes(validationPipe());

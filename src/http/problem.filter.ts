@@ -10,6 +10,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { databaseFailure, type DatabaseFailure } from '../database/database-errors';
 import { type ProblemCode, problemOf } from './problem-types';
 import { Refusal, ValidationFailed } from './refusal';
+import type { TracedRequest } from '../observability/request-traces';
+import { traceIdOf } from '../observability/spans';
 import type { RouteTable } from './route-table';
 
 /** Asks a client to come back after a passing failure. */
@@ -47,7 +49,7 @@ export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly routes: RouteTable) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const request = host.switchToHttp().getRequest<TracedRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     if (error instanceof ServiceUnavailableException) {
       // A readiness probe's own report, in the format probes know.
@@ -56,7 +58,7 @@ export class ProblemFilter implements ExceptionFilter {
     send(reply, request.id, this.answerTo(error, request));
   }
 
-  private answerTo(error: unknown, request: FastifyRequest): Answer {
+  private answerTo(error: unknown, request: TracedRequest): Answer {
     if (error instanceof Refusal) return answerOf(error);
     if (error instanceof HttpException) {
       if (error.getStatus() === 404 || !this.takes(request)) return this.noSuchRoute(request);
@@ -64,11 +66,12 @@ export class ProblemFilter implements ExceptionFilter {
       if (refused) return refused;
     }
     const failure = databaseFailure(error);
+    const labels = { requestId: request.id, traceId: traceIdOf(request.traceparent) };
     if (failure) {
-      this.logger.warn({ requestId: request.id, err: error }, `Database ${failure}`);
+      this.logger.warn({ ...labels, err: error }, `Database ${failure}`);
       return failedByDatabase[failure];
     }
-    this.logger.error({ requestId: request.id, err: error }, 'A request failed');
+    this.logger.error({ ...labels, err: error }, 'A request failed');
     return { code: 'INTERNAL', detail: `Tell us the requestId ${request.id} and we can look it up.` };
   }
 

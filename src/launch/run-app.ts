@@ -10,6 +10,7 @@ import { createHttpServer } from '../http/http-server';
 import { Agents } from '../lifecycle/agents';
 import { settledWithin } from '../lifecycle/settled-within';
 import { Shutdown } from '../lifecycle/shutdown';
+import { startTracing } from '../observability/tracing';
 import { startDemoVendors, welcome } from './demo';
 import { attachDatabase, openDatabase } from './database';
 import { growHeapSlowly } from './heap';
@@ -27,6 +28,7 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
     mode === 'all' ? await openDatabase(given, notice) : { config: await attachDatabase(given), embedded: undefined };
   if (mode === 'worker') growHeapSlowly();
   const budgets = timeBudgets(config.vendorTimeoutMs);
+  const tracing = await startTracing(config, { mode, version });
   const app = await createHttpServer(processModule(mode, config), budgets.httpRequestMs);
   if (mode !== 'worker') serveOpenApi(app, version);
 
@@ -39,6 +41,7 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
     () => app.get(DatabaseConnector).stop(),
     () => Promise.all([app.get(Agents).stop(budgets.shutdownGraceMs), draining.done(budgets.drainMs)]),
     () => closeWithin(budgets.lastAnswersMs, app),
+    () => tracing.stop(budgets.lastSpansMs),
     () => simulator?.stop(),
     () => embedded?.stop(),
   ]);

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { type MessageHandler, UnreadableMessage } from './broker';
-import type { Message } from './message';
+import { labelsOf, type Message } from './message';
 import type { MessageMetrics } from './message-metrics';
 
 /** Before the second try; doubled for each further one. */
@@ -61,6 +61,7 @@ async function tryUntilSettled(message: Message, handler: MessageHandler, patien
     if (error instanceof UnreadableMessage) return { kind: 'dead', cause: causeOfUnreadable(error) };
     if (!patience.isTransient(error)) lastingFailures += 1;
     logger.warn(
+      labelsOf(message),
       `${message.type} ${message.messageId} for ${message.vendorId}: try ${tries} failed: ${describe(error)}`,
     );
     if (lastingFailures >= LASTING_FAILURES_MAX)

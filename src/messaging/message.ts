@@ -1,3 +1,5 @@
+import { traceIdOf } from '../observability/spans';
+
 /** A message as every transport carries it: what to do, about what, for which vendor's queue. */
 export interface Message {
   messageId: string;
@@ -11,6 +13,11 @@ export interface Message {
   traceparent: string | null;
   /** Counts from 1: how many times the sender has scheduled this. */
   attempt: number;
+}
+
+/** What a line of the log about a message carries, so that all lines about an order are found by its id, or by its trace. */
+export function labelsOf({ subject, vendorId, messageId, traceparent }: Message) {
+  return { orderId: subject, vendorId, messageId, traceId: traceIdOf(traceparent) };
 }
 
 /** A message to be sent; what is left out is given by `Outbox.enqueue`. */

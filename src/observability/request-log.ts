@@ -1,10 +1,20 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
 import { destination, type Logger, pino } from 'pino';
+import { isProbe } from './probe';
+import type { TracedRequest } from './request-traces';
+import { traceIdOf } from './spans';
 
 /** Lines wait for this many bytes, or this long: a write each was 4 % of an order's cost. */
 const BUFFER_BYTES = 4096;
 const FLUSH_EVERY_MS = 100;
+
+type LoggedRequest = TracedRequest & { named: Record<string, string> | null };
+
+/** What the request's line is to name besides, such as the order that it has placed. */
+export function nameInLog(request: FastifyRequest, named: Record<string, string>): void {
+  (request as LoggedRequest).named = named;
+}
 
 /**
  * One line a request, after its answer; a probe or a scrape every few seconds is not news. Headers and bodies stay out. A
@@ -12,16 +22,18 @@ const FLUSH_EVERY_MS = 100;
  */
 export function logRequests(fastify: FastifyInstance): void {
   let requests: Logger | undefined;
+  fastify.decorateRequest('named', null);
   fastify.addHook('onReady', (done) => {
     requests = requestLogger(fastify);
     done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     if (!isProbe(request)) {
-      const { id, method, url } = request;
+      const { id, method, url, traceparent, named } = request as LoggedRequest;
       const { statusCode, elapsedTime } = reply;
       const level = statusCode >= 500 ? 'warn' : 'info';
-      const line = { req: { id, method, url }, res: { statusCode }, responseTime: Math.round(elapsedTime) };
+      const answer = { res: { statusCode }, responseTime: Math.round(elapsedTime) };
+      const line = { req: { id, method, url }, ...answer, traceId: traceIdOf(traceparent), ...named };
       requests?.[level](line, `${method} ${url} ${statusCode}`);
     }
     done();
@@ -39,8 +51,4 @@ function requestLogger(fastify: FastifyInstance): Logger {
     done();
   });
   return pino({ level: PinoLogger.root.level }, output);
-}
-
-function isProbe({ url }: FastifyRequest): boolean {
-  return url.startsWith('/health/') || url === '/metrics';
 }

@@ -33,7 +33,8 @@ export class CheckoutsController {
   ): Promise<CheckoutDto> {
     const { orders, replayed } = await this.placement.checkOut(lines, context);
     const checkout = checkoutOf(orders as [Order]);
-    placedAt(reply, `/v1/checkouts/${checkout.checkoutId}`, replayed);
+    const { checkoutId } = checkout;
+    placedAt(reply, `/v1/checkouts/${checkoutId}`, { checkoutId }, replayed);
     return checkout;
   }
 

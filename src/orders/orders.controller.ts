@@ -37,7 +37,8 @@ export class OrdersController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<OrderDto> {
     const { order, replayed } = await this.placement.place(line, context);
-    placedAt(reply, `/v1/orders/${order.orderId}`, replayed);
+    const { orderId } = order;
+    placedAt(reply, `/v1/orders/${orderId}`, { orderId }, replayed);
     return order;
   }
 

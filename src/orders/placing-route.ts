@@ -1,24 +1,19 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, type Type } from '@nestjs/common';
 import { ApiCreatedResponse, ApiHeader } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import type { Caller } from '../auth/access';
 import { ApiProblems } from '../http/api-problems';
 import { ValidationFailed } from '../http/refusal';
+import { nameInLog } from '../observability/request-log';
+import type { TracedRequest } from '../observability/request-traces';
 import type { PlacementContext } from './placement/placement';
 
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
-/** W3C trace context: version, trace id, parent id, flags. */
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** What the headers of a placing request say. Throws `ValidationFailed`. */
 export const PlacingRequest = createParamDecorator((_: unknown, execution: ExecutionContext): PlacementContext => {
-  const { headers, caller } = execution.switchToHttp().getRequest<FastifyRequest & { caller: Caller }>();
-  const { traceparent } = headers;
-  return {
-    client: caller.client,
-    idempotencyKey: readKey(headers['idempotency-key']),
-    traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
-  };
+  const { headers, caller, traceparent } = execution.switchToHttp().getRequest<TracedRequest & { caller: Caller }>();
+  return { client: caller.client, idempotencyKey: readKey(headers['idempotency-key']), traceparent };
 });
 
 /** Documents what placing routes have in common. */
@@ -51,9 +46,16 @@ export const ApiPlacing = (type: Type): MethodDecorator =>
     }),
   );
 
-export function placedAt(reply: FastifyReply, location: string, replayed: boolean): void {
+/** `named`: what was placed, as the log calls it. */
+export function placedAt(
+  reply: FastifyReply,
+  location: string,
+  named: { orderId: string } | { checkoutId: string },
+  replayed: boolean,
+): void {
   void reply.header('location', location);
   if (replayed) void reply.header('idempotency-replayed', 'true');
+  nameInLog(reply.request, named);
 }
 
 function readKey(key: string | string[] | undefined): string | undefined {

@@ -2,6 +2,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Agent, type Dispatcher } from 'undici';
 import { Config, vendorToken } from '../config/config';
 import { type TimeBudgets, timeBudgets } from '../config/time-budgets';
+import { traceHeaders } from '../observability/spans';
 import { isPrivateAddress, PrivateAddressRefused, publicLookup } from './address-policy';
 import type { Vendor } from './vendor';
 
@@ -169,6 +170,7 @@ export class VendorHttp implements OnModuleDestroy {
         accept: 'application/json',
         ...(request.body !== undefined && { 'content-type': 'application/json' }),
         ...(token !== undefined && CREDENTIAL_HEADERS[request.credential ?? 'bearer'](token)),
+        ...traceHeaders(),
         ...request.headers,
       },
       body: request.body ?? null,

@@ -4,6 +4,7 @@ import { Config } from '../config/config';
 import { ValidationFailed } from '../http/refusal';
 import { isPrivateAddress } from './address-policy';
 import { SlotRepository } from './slot.repository';
+import { TracedAdapter } from './traced-adapter';
 import { type Vendor, VENDOR_ID, type VendorNow } from './vendor';
 import type { VendorAdapter } from './vendor-adapter';
 import { VendorRepository } from './vendor.repository';
@@ -62,7 +63,7 @@ export class VendorRegistry {
   adapterOf({ vendorId, kind }: Vendor): VendorAdapter {
     const adapter = this.adapters.find((candidate) => candidate.kind === kind);
     if (!adapter) throw new Error(`Vendor ${vendorId} speaks ${kind}, for which there is no adapter`);
-    return adapter;
+    return new TracedAdapter(adapter);
   }
 
   private check({ vendorId, kind, baseUrl }: Vendor): void {

@@ -52,6 +52,7 @@ const planted: Record<string, string[]> = {
     'src/messaging/brokers/rabbitmq/consumer.ts > @golevelup/nestjs-rabbitmq',
     'src/messaging/brokers/rabbitmq/publisher.ts > amqplib',
   ],
+  'one-file-loads-the-tracing-sdk': ['src/orders/story.ts > @opentelemetry/core'],
   'src-knows-no-test': ['src/stock/cache.ts > test/support/wait.ts'],
   'src-runs-without-dev-dependencies': ['src/stock/sort.ts > fast-check', 'src/stock/pick.ts > somebody-elses'],
   'no-circles': ['src/orders/egg.ts > src/orders/hen.ts'],
@@ -74,6 +75,8 @@ const allowed = [
   'src/vendors/vendor.ts > src/messaging/message.ts',
   'src/messaging/message.ts > src/config/setting.ts',
   'src/messaging/brokers/rabbitmq/connection.ts > @golevelup/nestjs-rabbitmq',
+  'src/observability/tracing.ts > @opentelemetry/core',
+  'src/observability/spans.ts > @opentelemetry/api',
 ];
 
 let house: string;
@@ -107,7 +110,8 @@ describe('the rules of the house', () => {
 function build(folder: string, imports: string[]): void {
   copyFileSync(join(ROOT, '.dependency-cruiser.cjs'), join(folder, '.dependency-cruiser.cjs'));
   write(folder, 'tsconfig.json', '{ "compilerOptions": { "module": "nodenext" } }');
-  const dependencies = { '@golevelup/nestjs-rabbitmq': '1.0.0', amqplib: '1.0.0' };
+  const packages = ['@golevelup/nestjs-rabbitmq', 'amqplib', '@opentelemetry/api', '@opentelemetry/core'];
+  const dependencies = Object.fromEntries(packages.map((name) => [name, '1.0.0']));
   write(folder, 'package.json', JSON.stringify({ dependencies, devDependencies: { 'fast-check': '1.0.0' } }));
   for (const name of [...Object.keys(dependencies), 'fast-check', 'somebody-elses']) {
     write(folder, `node_modules/${name}/package.json`, JSON.stringify({ name, version: '1.0.0', main: 'index.js' }));

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Message } from '../../messaging/message';
+import { labelsOf, type Message } from '../../messaging/message';
 import type { CancelAnswer, LookUpAnswer } from '../../vendors/vendor-adapter';
 import { Breaker } from '../../vendors/breaker/breaker';
 import { VendorRegistry } from '../../vendors/vendor-registry';
@@ -29,8 +29,7 @@ export class CancellationAtVendor {
     if (history.sent === 0 && !claim.recalling) return this.outcome.cancelled(claim, 'Nothing was sent');
     const adapter = this.registry.adapterOf(vendor);
     const answer = await this.breaker.watch(leave, () => adapter.cancel(vendor, claim.orderId));
-    const { orderId, vendorId } = claim;
-    this.logger.log({ orderId, vendorId, messageId: message.messageId, outcome: answer.outcome }, 'Asked to cancel');
+    this.logger.log({ ...labelsOf(message), outcome: answer.outcome }, 'Asked to cancel');
     switch (answer.outcome) {
       case 'cancelled':
         return this.outcome.cancelled(claim, `${vendor.name} confirmed it`);

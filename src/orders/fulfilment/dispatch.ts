@@ -1,14 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
-import type { Message } from '../../messaging/message';
+import { labelsOf, type Message } from '../../messaging/message';
 import { parseProductId } from '../../stock/product';
 import type { LookUpAnswer, NotSent, PurchaseAnswer } from '../../vendors/vendor-adapter';
 import { Breaker } from '../../vendors/breaker/breaker';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { readOrderPlaced } from '../order.messages';
 import { CancellationAtVendor } from './cancellation-at-vendor';
-import type { Claim } from './claim.repository';
 import { NoFreeSlot, type OrderInHand, OrdersInHand, VendorShut } from './orders-in-hand';
 import { Outcome } from './outcome';
 import { Patience, seconds } from './patience';
@@ -86,7 +85,7 @@ export class Dispatch {
   private async purchase(inHand: OrderInHand, message: Message): Promise<void> {
     const { claim, vendor } = inHand;
     const answer = await this.callPurchase(inHand);
-    this.log('Sent', claim, message, answer);
+    this.log('Sent', message, answer);
     switch (answer.outcome) {
       case 'accepted':
         return this.outcome.accepted(claim, message, answer);
@@ -120,7 +119,7 @@ export class Dispatch {
     if (history.open === 0) return this.giveUp(inHand, message);
     const adapter = this.registry.adapterOf(vendor);
     const answer = await this.breaker.watch(leave, () => adapter.lookUp(vendor, claim.orderId));
-    this.log('Looked up', claim, message, answer);
+    this.log('Looked up', message, answer);
     switch (answer.outcome) {
       case 'accepted':
         return this.outcome.accepted(claim, message, answer);
@@ -158,13 +157,9 @@ export class Dispatch {
     return this.outcome.giveUp(claim, message, limit);
   }
 
-  private log(
-    what: string,
-    { orderId, vendorId }: Claim,
-    { messageId, attempt }: Message,
-    answer: LookUpAnswer | NotSent,
-  ): void {
+  private log(what: string, message: Message, answer: LookUpAnswer | NotSent): void {
     const detail = 'detail' in answer ? answer.detail : undefined;
-    this.logger.log({ orderId, vendorId, messageId, attempt, outcome: answer.outcome, detail }, what);
+    const { attempt } = message;
+    this.logger.log({ ...labelsOf(message), attempt, outcome: answer.outcome, detail }, what);
   }
 }

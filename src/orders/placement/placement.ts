@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
+import type { Attributes, Span } from '@opentelemetry/api';
 import { databaseFailure, isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
 import { Outbox } from '../../messaging/outbox';
 import { ValidationFailed } from '../../http/refusal';
+import { beginSpan, during, type Traceparent, traceparentBelow } from '../../observability/spans';
 import { asPlaced, type Order, QUANTITY_MAX } from '../order';
 import { OrderQueries } from '../order-queries';
 import type { Placed } from './answers';
@@ -32,13 +34,16 @@ export interface PlacementContext {
   /** Who places it; owns the idempotency key. */
   client: string;
   idempotencyKey?: string;
-  traceparent?: string;
+  traceparent?: Traceparent;
 }
 
 export interface Line {
   productId: string;
   quantity: number;
 }
+
+/** With the span that tells of it. */
+type AskedAndTold = Asked & { span: Span };
 
 /**
  * Takes orders, by group commit: those that arrive while a transaction is under way are committed together by the next
@@ -53,7 +58,7 @@ export class Placement {
   private readonly lanes = Array.from(
     { length: LANES },
     () =>
-      new Lane((batch: Asked[]) => this.commitAndCount(batch), {
+      new Lane((batch: AskedAndTold[]) => this.commitAndTell(batch), {
         batchMax: BATCH_MAX,
         waitingMax: WAITING_MAX,
         weightOf: ({ lines }) => lines.length,
@@ -88,22 +93,33 @@ export class Placement {
     checkoutId: string | null,
     route: string,
     body: object,
-    { client, idempotencyKey: key, traceparent }: PlacementContext,
+    { client, idempotencyKey: key, traceparent = null }: PlacementContext,
   ): Promise<Placed> {
-    const asked: Asked = {
-      lines,
-      checkoutId,
-      client,
-      traceparent: traceparent ?? null,
-      ...(key !== undefined && { key: idempotencyKey(client, route, key, body) }),
-    };
-    return this.lanes[laneOf(lines[0]!.productId)]!.submit(asked).catch((error: unknown) => {
+    const span = beginSpan('place', traceparent);
+    return during(span, async () => {
+      const asked: AskedAndTold = {
+        lines,
+        checkoutId,
+        client,
+        traceparent: traceparentBelow(span, traceparent),
+        ...(key !== undefined && { key: idempotencyKey(client, route, key, body) }),
+        span,
+      };
+      const placed = await this.wait(asked);
+      span.setAttributes(storyOf(placed));
+      return placed;
+    });
+  }
+
+  private wait(asked: AskedAndTold): Promise<Placed> {
+    return this.lanes[laneOf(asked.lines[0]!.productId)]!.submit(asked).catch((error: unknown) => {
       if (error instanceof Overloaded) this.metrics.turnedAway(asked);
       throw error;
     });
   }
 
-  private async commitAndCount(batch: Asked[]): Promise<Settled<Placed>[]> {
+  private async commitAndTell(batch: AskedAndTold[]): Promise<Settled<Placed>[]> {
+    for (const { span } of batch) span.addEvent('commit', { 'holdfast.batch.size': batch.length });
     const settled = await this.commit(batch);
     this.metrics.count(batch, settled);
     return settled;
@@ -181,6 +197,15 @@ export class Placement {
       if (orders.length > 0) placed.set(asked, { orders: orders.map(asPlaced), replayed: false });
     }
   }
+}
+
+/** Those that were placed, and whether by an earlier request. */
+function storyOf({ orders, replayed }: Placed): Attributes {
+  const { orderId, checkoutId } = orders[0]!;
+  return {
+    'holdfast.replayed': replayed,
+    ...(checkoutId === null ? { 'holdfast.order.id': orderId } : { 'holdfast.checkout.id': checkoutId }),
+  };
 }
 
 /** What is kept for a key, or says that the lost try still has it, holds whatever becomes of that. */

@@ -1,7 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { Span } from '@opentelemetry/api';
 import { DataSource } from 'typeorm';
 import { Config } from '../../config/config';
 import { newId } from '../../database/new-id';
+import { failed, inSpan, traceIdOf, traceparentBelow } from '../../observability/spans';
 import { Breaker } from '../../vendors/breaker/breaker';
 import { healthAfterPoll } from '../../vendors/breaker/call-health';
 import { type Listing, type PollMarks, VendorCallFailed } from '../../vendors/vendor-adapter';
@@ -54,20 +56,38 @@ export class StockSync {
   }
 
   /** Runs the sync to its end and records how it went. Throws only when the database fails or the lease is lost. */
-  async run(lease: SyncLease, signal: AbortSignal, msMax = RUN_MS_MAX): Promise<SyncResult> {
-    const { run, trigger } = await this.open(lease);
-    const ends = AbortSignal.any([signal, AbortSignal.timeout(msMax)]);
-    const result = await run.whileKept(() => this.attempt(run, trigger, ends));
-    const level = result.status === 'succeeded' ? 'debug' : 'warn';
-    const { vendorId } = lease.vendor;
-    this.logger[level]({ vendorId, syncRunId: run.syncRunId, ...result }, `Stock sync ${result.status}`);
-    await this.tidy();
-    return result;
+  run(lease: SyncLease, signal: AbortSignal, msMax = RUN_MS_MAX): Promise<SyncResult> {
+    return inSpan(`sync ${lease.vendor.vendorId}`, { parent: null }, async (span) => {
+      const { run, trigger } = await this.open(lease);
+      const ends = AbortSignal.any([signal, AbortSignal.timeout(msMax)]);
+      const result = await run.whileKept(() => this.attempt(run, trigger, ends));
+      this.tell(span, run, result);
+      await this.tidy();
+      return result;
+    });
   }
 
   /** Gives the vendor back; it is due again after the delay. */
   release(lease: SyncLease, delayMs: number): Promise<void> {
     return this.leases.release(this.dataSource.manager, lease, delayMs);
+  }
+
+  private tell(span: Span, { syncRunId, lease }: SyncRunInHand, result: SyncResult): void {
+    const { status, kind, seen, changed, rejected, error } = result;
+    const { vendorId } = lease.vendor;
+    const traceId = traceIdOf(traceparentBelow(span, null));
+    const level = status === 'succeeded' ? 'debug' : 'warn';
+    this.logger[level]({ vendorId, syncRunId, traceId, ...result }, `Stock sync ${status}`);
+    span.setAttributes({
+      'holdfast.vendor.id': vendorId,
+      'holdfast.sync.run.id': syncRunId,
+      'holdfast.sync.kind': kind,
+      'holdfast.sync.status': status,
+      'holdfast.sync.rows.seen': seen,
+      'holdfast.sync.rows.changed': changed,
+      'holdfast.sync.rows.rejected': rejected,
+    });
+    if (status === 'failed') failed(span, new Error(error ?? status));
   }
 
   private async open(lease: SyncLease): Promise<{ run: SyncRunInHand; trigger: SyncTrigger }> {

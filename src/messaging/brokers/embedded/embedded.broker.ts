@@ -2,8 +2,10 @@ import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import type { Broker, BrokerHealth, MessageHandler } from '../../broker';
 import type { DeadLetterRepository } from '../../dead-letters/dead-letter.repository';
-import { deliver, describe, retryDelayMs, type RetryDelayMs, waitedFor } from '../../delivery';
+import { deliver, describe, type Outcome, retryDelayMs, type RetryDelayMs, waitedFor } from '../../delivery';
+import { labelsOf } from '../../message';
 import type { MessageMetrics } from '../../message-metrics';
+import { processing } from '../../message-spans';
 import type { Outbox } from '../../outbox';
 import type { LeasedMessage, OutboxRepository } from '../../outbox.repository';
 import { Polling } from '../../polling';
@@ -22,6 +24,9 @@ export interface EmbeddedBrokerOptions {
   retryDelayMs?: RetryDelayMs;
   metrics?: MessageMetrics;
 }
+
+/** What messages are taken from, in traces. */
+const SOURCE = { system: 'holdfast', destination: 'outbox' } as const;
 
 interface Subscription {
   consumers: number;
@@ -122,23 +127,31 @@ export class EmbeddedBroker implements Broker {
 
   private async serve(message: LeasedMessage, handler: MessageHandler): Promise<void> {
     const patience = { ...this.options, signal: this.letGo.signal };
-    const outcome = await deliver(toMessage(message), handler, patience, message.dueAtMs);
-    if (outcome.kind === 'done') await this.persist(() => this.leases.finish(message));
+    await processing(toMessage(message), SOURCE, async (inTrace) => {
+      const outcome = await deliver(inTrace, handler, patience, message.dueAtMs);
+      await this.settle(message, outcome);
+      return outcome;
+    });
+  }
+
+  private async settle(message: LeasedMessage, outcome: Outcome): Promise<void> {
+    if (outcome.kind === 'done') await this.persist(message, () => this.leases.finish(message));
     if (outcome.kind === 'dead') {
       this.logger.error(
+        labelsOf(message),
         `${message.type} ${message.messageId} of ${message.vendorId} is a dead letter: ${outcome.cause}`,
       );
-      await this.persist(() => this.leases.bury(message, outcome.cause));
+      await this.persist(message, () => this.leases.bury(message, outcome.cause));
     }
   }
 
   /** Settles with the database, which may be away just now; after stop only once, the lease ends by itself. */
-  private async persist(settle: () => Promise<void>): Promise<void> {
+  private async persist(message: LeasedMessage, settle: () => Promise<void>): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
         return await settle();
       } catch (error) {
-        this.logger.warn(`A message in hand could not be settled, try ${tries}: ${describe(error)}`);
+        this.logger.warn(labelsOf(message), `A message in hand could not be settled, try ${tries}: ${describe(error)}`);
         if (!(await waitedFor(retryDelayMs(tries), this.letGo.signal))) return;
       }
     }

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import type { DeadLetterRepository } from '../../dead-letters/dead-letter.repository';
 import { describe } from '../../delivery';
+import { labelsOf } from '../../message';
 import type { LeasedMessage, OutboxRepository, Room } from '../../outbox.repository';
 
 export interface LeaseTimes {
@@ -60,10 +61,12 @@ export class Leases {
   }
 
   /** The message has been dealt with. */
-  async finish({ outboxId, messageId }: LeasedMessage): Promise<void> {
+  async finish(message: LeasedMessage): Promise<void> {
+    const { outboxId, messageId } = message;
     const deleted = await this.outbox.delete(this.dataSource.manager, this.owner, [outboxId]);
     this.inHand.delete(outboxId);
-    if (deleted === 0) this.logger.warn(`${messageId} was finished after its lease had run out; it may be run again`);
+    if (deleted > 0) return;
+    this.logger.warn(labelsOf(message), `${messageId} was finished after its lease had run out; it may be run again`);
   }
 
   /** The message has been given up: moved to the dead letters, unless somebody else has taken it meanwhile. */

@@ -28,7 +28,8 @@ export class Burial {
         await this.deadLetters.insert(this.dataSource.manager, letter);
         return true;
       } catch (error) {
-        this.logger.warn(`A dead letter is not stored yet, try ${tries}: ${describe(error)}`);
+        const labels = { vendorId: letter.vendorId, orderId: letter.orderId };
+        this.logger.warn(labels, `A dead letter is not stored yet, try ${tries}: ${describe(error)}`);
         if (!(await waitedFor(this.retryDelayMs(tries), signal))) return false;
       }
     }

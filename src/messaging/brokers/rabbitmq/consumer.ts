@@ -79,6 +79,7 @@ export class Consumer {
       channel.ack(delivery);
     } catch {
       this.logger.warn(
+        { messageId: String(delivery.properties.messageId) },
         `${String(delivery.properties.messageId)} of ${this.queue} was done after its channel had closed; it comes again`,
       );
     }

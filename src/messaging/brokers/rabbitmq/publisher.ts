@@ -1,5 +1,7 @@
 import type { ConfirmChannel } from 'amqplib';
+import { failed } from '../../../observability/spans';
 import type { Message } from '../../message';
+import { publishing } from '../../message-spans';
 import { settledWithin } from '../../../lifecycle/settled-within';
 import { RabbitConnection } from './connection';
 import { declareAlone } from './declaring';
@@ -52,6 +54,7 @@ export class Publisher {
   /** One call at a time. Never rejects for what the broker does. */
   async publish<Item extends Message>(messages: Item[]): Promise<Published<Item>> {
     this.returned = new Set();
+    const spans = messages.map((message) => publishing(message, `${this.topology.orders}.${message.vendorId}`));
     const confirmed = new Set<Item>();
     const channel = this.connection.channel;
     if (channel !== undefined) {
@@ -60,11 +63,20 @@ export class Publisher {
       });
       await settledWithin(CONFIRM_DEADLINE_MS, Promise.all(confirms));
     }
-    return {
-      stored: messages.filter((message) => confirmed.has(message) && !this.returned.has(message.messageId)),
-      unroutable: messages.filter((message) => confirmed.has(message) && this.returned.has(message.messageId)),
-      unconfirmed: messages.filter((message) => !confirmed.has(message)),
+    const fateOf = (message: Item) => {
+      if (!confirmed.has(message)) return 'unconfirmed';
+      return this.returned.has(message.messageId) ? 'unroutable' : 'stored';
     };
+    const published: Published<Item> = { stored: [], unroutable: [], unconfirmed: [] };
+    for (const [index, message] of messages.entries()) {
+      const fate = fateOf(message);
+      published[fate].push(message);
+      // One without a queue is published again every second: told each time, it would drown its trace.
+      if (fate === 'unroutable') continue;
+      if (fate === 'unconfirmed') failed(spans[index]!, new Error('not confirmed'));
+      spans[index]!.end();
+    }
+    return published;
   }
 
   private confirm(channel: ConfirmChannel, message: Message): Promise<boolean> {

@@ -2,6 +2,8 @@ import { Logger } from '@nestjs/common';
 import type { ConsumeMessage } from 'amqplib';
 import { type MessageHandler, UnreadableMessage } from '../../broker';
 import { causeOfUnreadable, deliver, describe, type Outcome, type Patience } from '../../delivery';
+import { labelsOf, type Message } from '../../message';
+import { processing } from '../../message-spans';
 import type { Burial } from './burial';
 import { dueAtMsOf, fromWire } from './wire-format';
 
@@ -24,26 +26,46 @@ export class Serving {
     handler: MessageHandler,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const outcome = await this.readAndDeliver(delivery, vendorId, handler, signal);
+    const message = readIn(delivery, vendorId);
+    const outcome =
+      message instanceof UnreadableMessage
+        ? ({ kind: 'dead', cause: causeOfUnreadable(message) } as const)
+        : await processing(message, sourceOf(delivery, vendorId), (inTrace) =>
+            this.deliver(inTrace, dueAtMsOf(delivery), handler, signal),
+          );
     if (outcome.kind !== 'dead') return outcome.kind === 'done';
     const { type, messageId } = delivery.properties as { type: unknown; messageId: unknown };
-    this.logger.error(`${String(type)} ${String(messageId)} of ${vendorId} is a dead letter: ${outcome.cause}`);
+    this.logger.error(
+      message instanceof UnreadableMessage ? { vendorId } : labelsOf(message),
+      `${String(type)} ${String(messageId)} of ${vendorId} is a dead letter: ${outcome.cause}`,
+    );
     return this.burial.bury(delivery, vendorId, outcome.cause, signal);
   }
 
-  private async readAndDeliver(
-    delivery: ConsumeMessage,
-    vendorId: string,
+  private async deliver(
+    message: Message,
+    dueAtMs: number | undefined,
     handler: MessageHandler,
     signal: AbortSignal,
   ): Promise<Outcome> {
     try {
-      const patience = { ...this.judgement, signal };
-      return await deliver(fromWire(delivery, vendorId), handler, patience, dueAtMsOf(delivery));
+      return await deliver(message, handler, { ...this.judgement, signal }, dueAtMs);
     } catch (error) {
-      if (error instanceof UnreadableMessage) return { kind: 'dead', cause: causeOfUnreadable(error) };
-      this.logger.error(`A message of ${vendorId} could not be handled: ${describe(error)}`);
+      this.logger.error(labelsOf(message), `A message of ${message.vendorId} could not be handled: ${describe(error)}`);
       return { kind: 'interrupted' };
     }
   }
+}
+
+function readIn(delivery: ConsumeMessage, vendorId: string): Message | UnreadableMessage {
+  try {
+    return fromWire(delivery, vendorId);
+  } catch (error) {
+    return error instanceof UnreadableMessage ? error : new UnreadableMessage(describe(error), { cause: error });
+  }
+}
+
+/** The vendor's queue, as traces call it. */
+function sourceOf({ fields }: ConsumeMessage, vendorId: string) {
+  return { system: 'rabbitmq', destination: `${fields.exchange}.${vendorId}` } as const;
 }

@@ -1,5 +1,6 @@
 import type { ConsumeMessage, Options } from 'amqplib';
 import { UnreadableMessage } from '../../broker';
+import { readTraceparent } from '../../../observability/spans';
 import type { Message } from '../../message';
 
 /** What a message is on the wire: the payload as JSON, everything about it in properties and headers. */
@@ -37,7 +38,7 @@ export function fromWire({ content, properties }: ConsumeMessage, vendorId: stri
     vendorId,
     subject,
     payload: parse(content),
-    traceparent: isText(traceparent) ? traceparent : null,
+    traceparent: readTraceparent(traceparent),
     attempt: typeof attempt === 'number' && attempt >= 1 ? attempt : 1,
   };
 }
