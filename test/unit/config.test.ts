@@ -41,6 +41,34 @@ describe('configuration', () => {
     expect(problemsOf({ [key]: 'redis://x' })[0]).toMatch(new RegExp(`^${key}: not supported`));
   });
 
+  it.each([
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'a URL that begins with http:// or https://'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization: hunter2', 'name=value, separated by commas'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'a=hunter2,b', 'name=value, separated by commas'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'a=hunter2%0d%0aX-Evil:1', 'name=value, separated by commas'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'a=hunter2%ff', 'name=value, separated by commas'],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'one of http/json'],
+    ['OTEL_SERVICE_NAME', 'a\nb', '1 to 200 printable characters'],
+    ['OTEL_TRACES_SAMPLER', 'sometimes', 'one of always_on, '],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5', 'a number from 0 to 1'],
+    ['OTEL_TRACES_SAMPLER_ARG', 'half', 'a number from 0 to 1'],
+    ['OTEL_TRACES_SAMPLER_ARG', '.', 'a number from 0 to 1'],
+  ])('stops at %s %j', (key, value, expected) => {
+    const [problem] = problemsOf({ [key]: value });
+    expect(problem).toContain(`${key}: expected ${expected}`);
+    expect(problem).not.toContain('hunter2');
+  });
+
+  it('reads what tracing is told in OpenTelemetry’s own words', () => {
+    const otel = {
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic%20YQ==, x-tenant = a',
+      OTEL_TRACES_SAMPLER_ARG: '.25',
+    };
+    const { otlpHeaders, tracesSamplerShare } = Config.read(otel);
+    expect(otlpHeaders).toEqual({ authorization: 'Basic YQ==', 'x-tenant': 'a' });
+    expect(tracesSamplerShare).toBe(0.25);
+  });
+
   it('refuses a longest retry delay shorter than the first', () => {
     expect(problemsOf({ RETRY_DELAY_MS_BASE: '5000', RETRY_DELAY_MS_MAX: '100' })[0]).toMatch(/RETRY_DELAY_MS_MAX/);
   });
