@@ -3,6 +3,7 @@ import { type Flags, HELP, parseFlags, UsageError } from './flags';
 import { caveats, describeMachine } from './machine';
 import { benchDispatch } from './dispatch/dispatch';
 import { benchIsolation } from './dispatch/isolation';
+import { benchOverhead } from './overhead/overhead';
 import { benchPlacement } from './placement/placement';
 import { benchReads } from './reads/reads';
 import { print, type Report, RESULTS, save } from './report';
@@ -39,6 +40,8 @@ function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promi
       return benchReads(testbed, flags);
     case 'stock':
       return benchStock(testbed, stopSteps, flags);
+    case 'overhead':
+      return benchOverhead(testbed, stopSteps, flags);
     case 'soak':
       return soak(testbed, flags);
   }

@@ -13,7 +13,7 @@ export interface Flags {
   profile: boolean;
 }
 
-export const SECTIONS = ['placement', 'dispatch', 'isolation', 'reads', 'stock', 'soak'] as const;
+export const SECTIONS = ['placement', 'dispatch', 'isolation', 'reads', 'stock', 'overhead', 'soak'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export class UsageError extends Error {}
@@ -31,6 +31,7 @@ Sections
   isolation      what other vendors notice of one that hangs, and what it gets when it is back
   reads          how many single products can be read, from memory and not
   stock          how fast a vendor's stock is synced, and what orders notice of it
+  overhead       what logs and traces cost of placing orders
   soak           memory of the API under full load
 
 Flags

@@ -30,8 +30,10 @@ export interface Testbed {
   adminApiKey: string;
   /** None runs until a section asks for one. */
   startWorker(env?: Record<string, string>): Promise<AppProcess>;
+  startApi(env: Record<string, string>): Promise<AppProcess>;
   generator: Helper<Load, LoadOutcome>;
-  cpuSeconds(): CpuSeconds | undefined;
+  /** Of these API processes; of both above unless said. */
+  cpuSeconds(of?: AppProcess[]): CpuSeconds | undefined;
 }
 
 /** How to undo what was started, the last first. */
@@ -71,10 +73,11 @@ export async function startTestbed(stopSteps: StopSteps, profileTo: string | und
     apiKey: await createApiKey(apis[0].url, adminApiKey),
     adminApiKey,
     startWorker: (env) => startAnother('worker', env),
+    startApi: (env) => startAnother('api', env),
     generator,
-    cpuSeconds: () =>
+    cpuSeconds: (of = apis) =>
       cpuSecondsOf(
-        apis.map(({ pid }) => pid),
+        of.map(({ pid }) => pid),
         postmaster,
       ),
   };

@@ -85,10 +85,11 @@ export class Intervention {
   }
 
   /** With fresh patience, and one message. */
-  private async sendOnItsWay(tx: Transaction, { orderId, vendorId }: LockedOrder): Promise<void> {
+  private async sendOnItsWay(tx: Transaction, order: LockedOrder): Promise<void> {
+    const { orderId } = order;
     await this.orders.tryAnew(tx, [orderId]);
     if ((await this.outbox.hasten(tx, orderId)) > 0) return;
-    await this.outbox.enqueue(tx, [orderPlaced(orderId, vendorId)]);
+    await this.outbox.enqueue(tx, [orderPlaced(order)]);
   }
 
   /** It is certain now what every attempt did, and nothing is left to be sent. */
