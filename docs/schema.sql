@@ -22,6 +22,17 @@ CREATE TABLE api_keys (
   CONSTRAINT api_keys_scopes_check CHECK (scopes <> '{}'::text[])
 );
 
+CREATE TABLE consistency_counts (
+  scope character varying(16) NOT NULL,
+  checked_at timestamp with time zone NOT NULL,
+  violation_count integer NOT NULL,
+  violations jsonb NOT NULL,
+  CONSTRAINT consistency_counts_pkey PRIMARY KEY (scope),
+  CONSTRAINT consistency_counts_scope_check CHECK (scope::text = ANY (ARRAY['recent'::character varying, 'everything'::character varying]::text[]))
+);
+COMMENT ON TABLE consistency_counts IS 'what the last counts of the invariants found';
+COMMENT ON COLUMN consistency_counts.violation_count IS 'how many there are; of them the first are listed';
+
 CREATE TABLE dead_letters (
   dead_letter_id character varying(36) COLLATE "C" NOT NULL,
   vendor_id character varying(32) COLLATE "C",
@@ -215,6 +226,111 @@ COMMENT ON COLUMN products.reserved_quantity IS 'sum of the open holds (held, ac
 COMMENT ON COLUMN products.as_of IS 'vendor''s clock of the listing that last wrote the row; -infinity where it gave no time';
 COMMENT ON COLUMN products.observed_at IS 'our clock: start of the poll that last wrote the row';
 -- 16 partitions, products_00 to products_15: FOR VALUES WITH (modulus 16, remainder 0) to FOR VALUES WITH (modulus 16, remainder 15) WITH (fillfactor=80)
+
+CREATE TABLE reconciliation_cases (
+  case_id character varying(36) COLLATE "C" NOT NULL,
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  order_id character varying(36) COLLATE "C",
+  product_id character varying(161) COLLATE "C",
+  kind character varying(32) NOT NULL,
+  subject character varying(161) COLLATE "C" NOT NULL,
+  essence character varying(300) NOT NULL,
+  evidence jsonb NOT NULL,
+  resolutions text[] NOT NULL,
+  claim_token bigint,
+  status character varying(16) NOT NULL DEFAULT 'open'::character varying,
+  resolution character varying(32),
+  note character varying(1000),
+  actor character varying(200),
+  resolved_with character varying(36) COLLATE "C",
+  opened_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  checked_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  resolved_at timestamp with time zone,
+  CONSTRAINT reconciliation_cases_pkey PRIMARY KEY (case_id),
+  CONSTRAINT reconciliation_cases_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
+  CONSTRAINT reconciliation_cases_check CHECK ((status::text = 'open'::text) = (resolved_at IS NULL)),
+  CONSTRAINT reconciliation_cases_check1 CHECK ((status::text = 'open'::text) = (resolution IS NULL)),
+  CONSTRAINT reconciliation_cases_check2 CHECK ((status::text = 'open'::text) = (actor IS NULL)),
+  CONSTRAINT reconciliation_cases_check3 CHECK ((status::text = 'open'::text) = (note IS NULL)),
+  CONSTRAINT reconciliation_cases_resolutions_check CHECK (resolutions <> '{}'::text[]),
+  CONSTRAINT reconciliation_cases_status_check CHECK (status::text = ANY (ARRAY['open'::character varying, 'resolved'::character varying]::text[]))
+);
+CREATE INDEX reconciliation_cases_by_kind ON reconciliation_cases USING btree (kind, opened_at DESC, case_id DESC);
+CREATE INDEX reconciliation_cases_by_opening ON reconciliation_cases USING btree (opened_at DESC, case_id DESC);
+CREATE INDEX reconciliation_cases_by_status ON reconciliation_cases USING btree (status, opened_at DESC, case_id DESC);
+CREATE INDEX reconciliation_cases_by_vendor ON reconciliation_cases USING btree (vendor_id, opened_at DESC, case_id DESC);
+CREATE INDEX reconciliation_cases_closed ON reconciliation_cases USING btree (resolved_at) WHERE resolution::text = 'gone'::text;
+CREATE INDEX reconciliation_cases_dismissed ON reconciliation_cases USING btree (subject, kind) WHERE resolution::text = 'dismiss'::text;
+CREATE UNIQUE INDEX reconciliation_cases_open ON reconciliation_cases USING btree (subject, kind) WHERE status::text = 'open'::text;
+COMMENT ON TABLE reconciliation_cases IS 'differences between our books and a vendor’s, or within ours, and what an operator decided';
+COMMENT ON COLUMN reconciliation_cases.subject IS 'what differs (an order, a product, a sync run): one open case of a kind each';
+COMMENT ON COLUMN reconciliation_cases.essence IS 'what a dismissal covers: the same again opens no new case';
+COMMENT ON COLUMN reconciliation_cases.claim_token IS 'the order’s last dispatch when the vendor was asked: a later one outdates it';
+COMMENT ON COLUMN reconciliation_cases.actor IS 'client of the API key that resolved it; system: it was found to be gone';
+COMMENT ON COLUMN reconciliation_cases.resolved_with IS 'the API key; null: system';
+COMMENT ON COLUMN reconciliation_cases.checked_at IS 'when it was last found to be so';
+
+CREATE TABLE reconciliation_marks (
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  order_id character varying(36) COLLATE "C" NOT NULL,
+  CONSTRAINT reconciliation_marks_pkey PRIMARY KEY (vendor_id),
+  CONSTRAINT reconciliation_marks_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id)
+);
+COMMENT ON TABLE reconciliation_marks IS 'a vendor’s orders up to this one have been compared, or are to be revisited';
+
+CREATE TABLE reconciliation_parts (
+  reconciliation_run_id character varying(36) COLLATE "C" NOT NULL,
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  status character varying(16) NOT NULL DEFAULT 'pending'::character varying,
+  token bigint,
+  leased_until timestamp with time zone,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  compared integer NOT NULL DEFAULT 0,
+  found integer NOT NULL DEFAULT 0,
+  opened integer NOT NULL DEFAULT 0,
+  closed integer NOT NULL DEFAULT 0,
+  note character varying(1000),
+  findings jsonb NOT NULL DEFAULT '[]'::jsonb,
+  CONSTRAINT reconciliation_parts_pkey PRIMARY KEY (reconciliation_run_id, vendor_id),
+  CONSTRAINT reconciliation_parts_reconciliation_run_id_fkey FOREIGN KEY (reconciliation_run_id) REFERENCES reconciliation_runs(reconciliation_run_id) ON DELETE CASCADE,
+  CONSTRAINT reconciliation_parts_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
+  CONSTRAINT reconciliation_parts_check CHECK ((status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying]::text[])) = (finished_at IS NULL)),
+  CONSTRAINT reconciliation_parts_check1 CHECK ((status::text = 'running'::text) = (leased_until IS NOT NULL)),
+  CONSTRAINT reconciliation_parts_status_check CHECK (status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying, 'succeeded'::character varying, 'incomplete'::character varying, 'failed'::character varying]::text[]))
+);
+CREATE UNIQUE INDEX reconciliation_parts_running ON reconciliation_parts USING btree (vendor_id) WHERE status::text = 'running'::text;
+CREATE INDEX reconciliation_parts_unfinished ON reconciliation_parts USING btree (reconciliation_run_id, vendor_id) WHERE finished_at IS NULL;
+COMMENT ON TABLE reconciliation_parts IS 'a run’s work, one row a vendor; at most one of a vendor runs, over all workers';
+COMMENT ON COLUMN reconciliation_parts.token IS 'fencing token: whoever lost it writes nothing';
+COMMENT ON COLUMN reconciliation_parts.compared IS 'orders that were looked up in the vendor’s books';
+COMMENT ON COLUMN reconciliation_parts.findings IS 'some of the differences; of a dry run the only trace of them';
+
+CREATE TABLE reconciliation_revisits (
+  order_id character varying(36) COLLATE "C" NOT NULL,
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  CONSTRAINT reconciliation_revisits_pkey PRIMARY KEY (order_id),
+  CONSTRAINT reconciliation_revisits_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(order_id)
+);
+CREATE INDEX reconciliation_revisits_by_vendor ON reconciliation_revisits USING btree (vendor_id, order_id);
+COMMENT ON TABLE reconciliation_revisits IS 'orders to be compared once they have been decided for long enough';
+
+CREATE TABLE reconciliation_runs (
+  reconciliation_run_id character varying(36) COLLATE "C" NOT NULL,
+  vendor_id character varying(32) COLLATE "C",
+  trigger character varying(16) NOT NULL,
+  dry_run boolean NOT NULL DEFAULT false,
+  requested_by character varying(200),
+  requested_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT reconciliation_runs_pkey PRIMARY KEY (reconciliation_run_id),
+  CONSTRAINT reconciliation_runs_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
+  CONSTRAINT reconciliation_runs_check CHECK ((trigger::text = 'manual'::text) = (requested_by IS NOT NULL)),
+  CONSTRAINT reconciliation_runs_trigger_check CHECK (trigger::text = ANY (ARRAY['schedule'::character varying, 'attention'::character varying, 'manual'::character varying]::text[]))
+);
+CREATE INDEX reconciliation_runs_by_request ON reconciliation_runs USING btree (requested_at DESC, reconciliation_run_id DESC);
+COMMENT ON TABLE reconciliation_runs IS 'each comparison of our books with the vendors’, as it was asked for';
+COMMENT ON COLUMN reconciliation_runs.vendor_id IS 'null: every vendor there was';
 
 CREATE TABLE replay_pace (
   vendor_id character varying(32) COLLATE "C" NOT NULL,
