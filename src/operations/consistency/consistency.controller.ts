@@ -20,7 +20,7 @@ export class ConsistencyController {
     description:
       `The invariants are ${INVARIANTS.map((name) => `\`${name}\``).join(', ')}. A worker counts what has open holds or ` +
       'was placed lately every minute, and everything every hour; this answers what it found last. With `fresh=true` ' +
-      'everything is counted now: after 20 s it is given up (`503 OVERLOADED`).',
+      'everything is counted now: after 30 s it is given up (`503 OVERLOADED`).',
   })
   get(@Query() { fresh = false }: ConsistencyQuery): Promise<ConsistencyDto> {
     return fresh ? this.consistency.fresh() : this.consistency.last();

@@ -5,7 +5,7 @@ import { Counting } from './counting';
 import { MESSAGE_INVARIANT, type Violation } from './invariants';
 
 /** Somebody waits for the answer, so it does not rest; a million products and a million orders take some seconds. */
-const FRESH = { msMax: 20_000, restFactor: 0 };
+const FRESH = { msMax: 30_000, restFactor: 0 };
 
 /** Whether our books add up, as it is answered. */
 export interface ConsistencyState {

@@ -30,18 +30,32 @@ const answer = (until: string): string => `
          COALESCE((SELECT json_agg(violation ORDER BY key) FROM (
            SELECT * FROM violated ORDER BY key LIMIT ${VIOLATIONS_LISTED_MAX}) first), '[]') AS listed`;
 
+/** What the invariants speak of. */
+const PRODUCT_COLUMNS =
+  'products.vendor_id, products.product_id, vendor_quantity, reserved_quantity, products.stock_quantity';
+const ORDER_COLUMNS = `order_id, product_id, quantity, available_quantity, status, hold_state, failure_reason, vendor_order_id,
+  accepted_at, needs_attention, attention_reason, created_at`;
+
+/** Of each product by itself. */
+const HELD_ONE_BY_ONE = `SELECT p.product_id, held.held FROM source p CROSS JOIN LATERAL (
+  SELECT sum(o.quantity) AS held FROM orders o
+  WHERE o.vendor_id = p.vendor_id AND o.product_id = p.product_id AND o.${OPEN}) held`;
+/** Of the vendor's ($1) products after $2 and up to the source's last: by far cheaper where few of them hold anything. */
+const HELD_IN_RANGE = `SELECT o.product_id, sum(o.quantity) AS held FROM orders o
+  WHERE o.vendor_id = $1 AND o.${OPEN} AND o.product_id > $2 AND o.product_id <= (SELECT max(product_id) FROM source)
+  GROUP BY o.product_id`;
+
 /**
  * Products as `source` answers them, each with the sum of its open holds: counter and holds are read by one statement, and
  * so as they were at one moment.
  */
-const checkProducts = (source: string): string => `
-  WITH checked AS MATERIALIZED (
-    SELECT p.product_id, p.vendor_quantity, p.reserved_quantity, p.stock_quantity, holds.held
-    FROM (${source}) p CROSS JOIN LATERAL (
-      SELECT COALESCE(sum(o.quantity), 0) AS held FROM orders o
-      WHERE o.vendor_id = p.vendor_id AND o.product_id = p.product_id AND o.${OPEN}) holds),
+const checkProducts = (source: string, held: string): string => `
+  WITH source AS MATERIALIZED (${source}),
+  held AS MATERIALIZED (${held}),
+  checked AS MATERIALIZED (
+    SELECT source.*, COALESCE(held.held, 0) AS held FROM source LEFT JOIN held USING (product_id)),
   violated AS MATERIALIZED (${violated('p', PRODUCT_INVARIANTS, 'product_id', 'productId')})
-  ${answer(`(SELECT max(product_id) FROM checked) AS until`)}`;
+  ${answer(`(SELECT max(product_id) FROM source) AS until`)}`;
 
 const checkOrders = (source: string, until: string): string => `
   WITH checked AS MATERIALIZED (${source}),
@@ -58,36 +72,38 @@ const NOTHING_AFTER = 'NULL AS until';
 export class RowCheckRepository {
   /** A vendor's products after this one. */
   productsAfter(on: Connection, vendorId: string, after: string, limit: number): Promise<Checked<string>> {
-    const source = `SELECT * FROM products WHERE vendor_id = $1 AND product_id > $2 ORDER BY product_id LIMIT $3`;
-    return check(on, checkProducts(source), [vendorId, after, limit]);
+    const source = `SELECT ${PRODUCT_COLUMNS} FROM products
+      WHERE vendor_id = $1 AND product_id > $2 ORDER BY product_id LIMIT $3`;
+    return check(on, checkProducts(source, HELD_IN_RANGE), [vendorId, after, limit]);
   }
 
   /** A vendor's products after this one that have open holds. */
   promisedAfter(on: Connection, vendorId: string, after: string, limit: number): Promise<Checked<string>> {
     const keys = `SELECT DISTINCT product_id FROM orders
       WHERE vendor_id = $1 AND ${OPEN} AND product_id > $2 ORDER BY product_id LIMIT $3`;
-    const source = `SELECT products.* FROM (${keys}) k
+    const source = `SELECT ${PRODUCT_COLUMNS} FROM (${keys}) k
       JOIN products ON products.vendor_id = $1 AND products.product_id = k.product_id`;
-    return check(on, checkProducts(source), [vendorId, after, limit]);
+    return check(on, checkProducts(source, HELD_IN_RANGE), [vendorId, after, limit]);
   }
 
   /** These products, whosever they are. */
   products(on: Connection, productIds: string[]): Promise<Checked<string>> {
-    const source = `SELECT products.* FROM unnest($1::varchar[]) AS k (product_id)
+    const source = `SELECT ${PRODUCT_COLUMNS} FROM unnest($1::varchar[]) AS k (product_id)
       JOIN products ON products.vendor_id = split_part(k.product_id, ':', 1) AND products.product_id = k.product_id`;
-    return check(on, checkProducts(source), [productIds]);
+    return check(on, checkProducts(source, HELD_ONE_BY_ONE), [productIds]);
   }
 
   /** Orders after this one. */
   ordersAfter(on: Connection, after: string, limit: number): Promise<Checked<string>> {
-    const source = 'SELECT * FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2';
+    const source = `SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id > $1 ORDER BY order_id LIMIT $2`;
     const until = '(SELECT max(order_id) FROM checked) AS until';
     return check(on, checkOrders(source, until), [after, limit]);
   }
 
   /** A vendor's orders that hold something of the products after the one and up to the other. */
   holding(on: Connection, vendorId: string, after: string, until: string): Promise<Checked<string>> {
-    const source = `SELECT * FROM orders WHERE vendor_id = $1 AND ${OPEN} AND product_id > $2 AND product_id <= $3`;
+    const source = `SELECT ${ORDER_COLUMNS} FROM orders
+      WHERE vendor_id = $1 AND ${OPEN} AND product_id > $2 AND product_id <= $3`;
     return check(on, checkOrders(source, NOTHING_AFTER), [vendorId, after, until]);
   }
 
@@ -98,7 +114,7 @@ export class RowCheckRepository {
     after: Place | undefined,
     limit: number,
   ): Promise<Checked<Place> & { productIds: string[] }> {
-    const source = `SELECT * FROM orders WHERE created_at > now() - $1::integer * interval '1 ms'
+    const source = `SELECT ${ORDER_COLUMNS} FROM orders WHERE created_at > now() - $1::integer * interval '1 ms'
       AND ($2::timestamptz IS NULL OR (created_at, order_id) > ($2::timestamptz, $3::varchar))
       ORDER BY created_at, order_id LIMIT $4`;
     const until = `(SELECT json_build_object('createdAt', ${timestampText('created_at')}, 'orderId', order_id)
@@ -109,7 +125,9 @@ export class RowCheckRepository {
 
   /** These orders. */
   orders(on: Connection, orderIds: string[]): Promise<Checked<string>> {
-    return check(on, checkOrders('SELECT * FROM orders WHERE order_id = ANY ($1)', NOTHING_AFTER), [orderIds]);
+    return check(on, checkOrders(`SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = ANY ($1)`, NOTHING_AFTER), [
+      orderIds,
+    ]);
   }
 
   /** Checkouts after this one. */
