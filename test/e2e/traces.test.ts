@@ -34,7 +34,7 @@ let apps: AppProcess[];
 /** Of the purchases and look-ups that the vendor was sent. */
 let vendorHeaders: Json[];
 
-async function setUp(env: Record<string, string>, modes: ('api' | 'worker' | 'all')[]): Promise<ApiClient> {
+async function setUp(env: Record<string, string>, modes: Modes): Promise<ApiClient> {
   const common = { DATABASE_URL: database.url, ADMIN_API_KEY, LOG_LEVEL: 'info', ...IMPATIENT, ...env };
   for (const mode of modes) {
     const port = { [mode === 'worker' ? 'WORKER_PORT' : 'PORT']: String(await freePort()) };
@@ -85,12 +85,19 @@ afterEach(async () => {
   await database.drop();
 });
 
-const transports: [name: string, env: Record<string, string> | undefined][] = [
-  ['the embedded transport', {}],
-  ['RabbitMQ', rabbitmqUrl === undefined ? undefined : { RABBITMQ_URL: rabbitmqUrl, RABBITMQ_PREFIX: prefix }],
+type Modes = ['api', 'worker'] | ['all'];
+
+const transports: [name: string, modes: Modes, env: Record<string, string> | undefined][] = [
+  ['the embedded transport', ['api', 'worker'], {}],
+  ['the embedded transport in one process', ['all'], {}],
+  [
+    'RabbitMQ',
+    ['api', 'worker'],
+    rabbitmqUrl === undefined ? undefined : { RABBITMQ_URL: rabbitmqUrl, RABBITMQ_PREFIX: prefix },
+  ],
 ];
 
-describe.each(transports)('an order, over %s', (_, env) => {
+describe.each(transports)('an order, over %s', (_, modes, env) => {
   const tests = env === undefined ? describe.skip : describe;
   const [queue, publish] = env?.['RABBITMQ_URL']
     ? [`${prefix}.orders.acme`, [`    publish ${prefix}.orders.acme`]]
@@ -108,7 +115,7 @@ describe.each(transports)('an order, over %s', (_, env) => {
     let orderId: string;
 
     beforeEach(async () => {
-      client = await setUp({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/` }, ['api', 'worker']);
+      client = await setUp({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/` }, modes);
     });
 
     afterEach(async () => {
@@ -142,7 +149,7 @@ describe.each(transports)('an order, over %s', (_, env) => {
         parentSpanId: CALLER_ID,
         kind: 2,
         attributes: { 'http.route': '/v1/orders', 'http.response.status_code': 201 },
-        resource: { 'service.name': 'holdfast', 'holdfast.mode': 'api' },
+        resource: { 'service.name': 'holdfast', 'holdfast.mode': modes[0] },
       });
       expect(named('place')[0]).toMatchObject({ attributes: { 'holdfast.order.id': orderId }, events: ['commit'] });
       expect(named(`process ${queue}`)[0]).toMatchObject({
@@ -152,7 +159,7 @@ describe.each(transports)('an order, over %s', (_, env) => {
           'holdfast.vendor.id': 'acme',
           'messaging.operation.type': 'process',
         },
-        resource: { 'holdfast.mode': 'worker' },
+        resource: { 'holdfast.mode': modes.at(-1) },
       });
       const [call] = named('purchase acme');
       expect(call).toMatchObject({ kind: 3, attributes: { 'holdfast.vendor.outcome': 'accepted' } });
