@@ -4,6 +4,7 @@ import { type DatabaseFailure, databaseFailure } from '../database/database-erro
 import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres';
 import { SchemaTooNew } from '../database/migrate';
 import { Refusal } from '../http/refusal';
+import { BackupError } from '../operations/backup/backup.errors';
 import { UsageError } from './flags';
 import { StartError } from './start-error';
 
@@ -13,6 +14,9 @@ const failedByDatabase: Record<DatabaseFailure, string> = {
   exhausted: 'The database takes no further connection; try again',
   conflict: 'The database is busy with the same rows; try again',
 };
+
+/** Their message says what happened, and what to do. */
+const explained = [ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew, Refusal, UsageError, BackupError];
 
 /** Runs a command line to its end: exit code 0, 2 for a wrong call, 1 for everything else, without a stack where we know why. */
 export function runCommand(command: () => Promise<void>): void {
@@ -24,10 +28,7 @@ export function runCommand(command: () => Promise<void>): void {
 
 function explanationOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const known = [ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew, Refusal, UsageError].some(
-    (kind) => error instanceof kind,
-  );
-  if (known) return error.message;
+  if (explained.some((kind) => error instanceof kind)) return error.message;
   const failure = databaseFailure(error);
   return failure ? `${failedByDatabase[failure]} (${error.message}).` : error;
 }

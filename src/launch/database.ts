@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Config } from '../config/config';
 import { singleConnection } from '../database/data-source';
+import { dataDirectoryAt } from '../database/embedded/data-directory';
 import { attachEmbedded, type EmbeddedServer, startEmbedded } from '../database/embedded/embedded-postgres';
 import { migrate } from '../database/migrate';
 import { StartError } from './start-error';
@@ -43,10 +44,10 @@ export async function attachDatabase(config: Config): Promise<Config> {
 /** The embedded installation's key lives beside its data, readable by its owner only. */
 function withAdminKey(config: Config): Config {
   if (config.adminApiKey !== undefined) return config;
-  const file = join(config.dataDir, 'admin-api-key');
-  if (!existsSync(file)) {
+  const { adminKeyFile } = dataDirectoryAt(config.dataDir);
+  if (!existsSync(adminKeyFile)) {
     mkdirSync(config.dataDir, { recursive: true });
-    writeFileSync(file, `hf_${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
+    writeFileSync(adminKeyFile, `hf_${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
   }
-  return config.with({ adminApiKey: readFileSync(file, 'utf8').trim() });
+  return config.with({ adminApiKey: readFileSync(adminKeyFile, 'utf8').trim() });
 }

@@ -45,7 +45,7 @@ export async function openCluster(surroundings: ClusterSurroundings): Promise<Cl
   const { directory, binaries } = surroundings;
   if (await isAbsent(directory.cluster)) {
     const password = (await readPassword(directory)) ?? writePassword(directory);
-    return { path: await makeCluster(surroundings, password), password };
+    return { path: await makeCluster(surroundings, (draft) => initialize(surroundings, draft, password)), password };
   }
   const path = await resolveLink(directory);
   await refuseForeignVersion(path, binaries.major);
@@ -57,15 +57,23 @@ export async function openCluster(surroundings: ClusterSurroundings): Promise<Cl
   );
 }
 
-/** An initdb that dies half way leaves a draft under another name, never a half-made cluster under the right one. */
-async function makeCluster(surroundings: ClusterSurroundings, password: string): Promise<string> {
+/**
+ * Makes a cluster of what `fill` puts into an empty directory that belongs to the server's account. Who dies half way leaves
+ * a draft under another name, never a half-made cluster under the right one. `makeWay` is called when the draft is whole.
+ */
+export async function makeCluster(
+  surroundings: ClusterSurroundings,
+  fill: (draft: string) => Promise<void>,
+  makeWay = async (): Promise<void> => {},
+): Promise<string> {
   const { directory, account } = surroundings;
   const home = await clusterHome(surroundings);
   await removeDrafts(home);
   const draft = join(home, `${DRAFT_PREFIX}${randomUUID()}`);
   await mkdir(draft, { mode: 0o700 });
   await giveTo(account, draft);
-  await initialize(surroundings, draft, password);
+  await fill(draft);
+  await makeWay();
   const cluster = join(home, 'postgres');
   await rename(draft, cluster);
   if (home !== directory.path) await symlink(cluster, directory.cluster);
@@ -146,7 +154,7 @@ async function resolveLink(directory: DataDirectory): Promise<string> {
 }
 
 /** An empty directory, such as a fresh mount, counts as absent: a rename may take its place. */
-async function isAbsent(cluster: string): Promise<boolean> {
+export async function isAbsent(cluster: string): Promise<boolean> {
   const found = await lstat(cluster).catch(() => undefined);
   if (found === undefined) return true;
   if (!found.isDirectory()) return false;
@@ -160,7 +168,7 @@ async function removeDrafts(home: string): Promise<void> {
   }
 }
 
-async function giveTo(account: Account | undefined, path: string): Promise<void> {
+export async function giveTo(account: Account | undefined, path: string): Promise<void> {
   if (account !== undefined) await chown(path, account.uid, account.gid);
 }
 

@@ -11,6 +11,8 @@ export interface DataDirectory {
   cluster: string;
   ownerFile: string;
   passwordFile: string;
+  /** The installation's API key, where nobody has set one. */
+  adminKeyFile: string;
   logFile: string;
 }
 
@@ -23,8 +25,20 @@ export function dataDirectoryAt(dataDir: string): DataDirectory {
     cluster: join(path, 'postgres'),
     ownerFile: join(path, 'postgres.owner'),
     passwordFile: join(path, 'postgres.password'),
+    adminKeyFile: join(path, 'admin-api-key'),
     logFile: join(path, 'postgres.log'),
   };
+}
+
+/** What the system refuses is about the directory: rights, space, a file system that cannot do it. */
+export function explained(error: unknown, directory: DataDirectory): unknown {
+  const { syscall, message } = error as NodeJS.ErrnoException;
+  if (syscall === undefined) return error;
+  return new EmbeddedPostgresError(
+    `The data directory ${directory.path} cannot be used (${message}); ` +
+      'set HOLDFAST_DATA_DIR to a directory that can be written, or DATABASE_URL to a PostgreSQL server of your own.',
+    { cause: error },
+  );
 }
 
 /** Makes the directory if need be and proves that it can be written. */

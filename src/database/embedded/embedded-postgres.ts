@@ -1,8 +1,7 @@
 import { serverAccount } from './account';
 import { findBinaries } from './binaries';
 import { DATABASE_USER, openCluster } from './cluster';
-import { type DataDirectory, dataDirectoryAt, makeWritable, readPassword } from './data-directory';
-import { EmbeddedPostgresError } from './embedded-postgres.errors';
+import { type DataDirectory, dataDirectoryAt, explained, makeWritable, readPassword } from './data-directory';
 import { type Claim, claim, liveOwner } from './owner';
 import { DATABASE_NAME, type RunningServer, runServer } from './server';
 
@@ -59,6 +58,11 @@ export async function attachEmbedded(dataDir: string): Promise<string | undefine
   return password === undefined ? undefined : urlOf(owner.port, password);
 }
 
+/** The API's address of the live process that owns this data dir; undefined where there is none, or it is still starting. */
+export async function embeddedApiUrl(dataDir: string): Promise<string | undefined> {
+  return (await liveOwner(dataDirectoryAt(dataDir)))?.apiUrl;
+}
+
 async function startOwned(
   directory: DataDirectory,
   ownership: Claim,
@@ -92,15 +96,4 @@ async function stopOwned(server: RunningServer, ownership: Claim): Promise<void>
 /** Without TLS, whatever the user's environment asks of other servers (`PGSSLMODE`). */
 function urlOf(port: number, password: string): string {
   return `postgres://${DATABASE_USER}:${password}@127.0.0.1:${port}/${DATABASE_NAME}?sslmode=disable`;
-}
-
-/** What the system refuses is about the directory: rights, space, a file system that cannot do it. */
-function explained(error: unknown, directory: DataDirectory): unknown {
-  const { syscall, message } = error as NodeJS.ErrnoException;
-  if (syscall === undefined) return error;
-  return new EmbeddedPostgresError(
-    `The data directory ${directory.path} cannot be used (${message}); ` +
-      'set HOLDFAST_DATA_DIR to a directory that can be written, or DATABASE_URL to a PostgreSQL server of your own.',
-    { cause: error },
-  );
 }

@@ -1,0 +1,96 @@
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { singleConnection } from '../../database/data-source';
+import { type CopiedFile, writeCopy } from '../../database/embedded/copied-file';
+import { row, rows } from '../../database/sql';
+import { BackupError } from './backup.errors';
+import { type Backup, type BackupMethod, FORMAT, MANIFEST, type Manifest, PARTIAL } from './manifest';
+
+/** A way to copy a database into an empty folder. */
+export interface Copying {
+  method: BackupMethod;
+  copy(into: string): Promise<{ files: CopiedFile[]; asOf: Date }>;
+}
+
+export interface BackupOrder {
+  databaseUrl: string;
+  copying: Copying;
+  /** The folder in which the backup's own is made. */
+  to: string;
+  /** Of Holdfast. */
+  release: string;
+}
+
+/**
+ * Backs a database up into a new folder, named after the time. Until everything is on disk the folder is called `.partial`: who
+ * dies on the way leaves nothing that could be taken for a backup.
+ */
+export async function backUp({ databaseUrl, copying, to, release }: BackupOrder): Promise<Backup> {
+  const startedAt = new Date();
+  const folder = join(resolve(to), `holdfast-${startedAt.toISOString().replace(/[-:]/g, '')}`);
+  const draft = `${folder}${PARTIAL}`;
+  const { postgres, migrations } = await standingOf(databaseUrl);
+  await makeFolder(draft);
+  try {
+    const { files, asOf } = await copying.copy(draft);
+    const manifest: Manifest = {
+      format: FORMAT,
+      method: copying.method,
+      release,
+      postgres,
+      platform: `${process.platform}-${process.arch}`,
+      migrations,
+      startedAt: startedAt.toISOString(),
+      asOf: asOf.toISOString(),
+      finishedAt: new Date().toISOString(),
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      files,
+    };
+    await writeCopy(draft, MANIFEST, `${JSON.stringify(manifest, null, 1)}\n`);
+    await foldersReachDisk(draft);
+    await rename(draft, folder);
+    await reachDisk(dirname(folder));
+    return { folder, manifest };
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** The server's version, and what has been migrated. Throws `BackupError` where nothing has. */
+export async function standingOf(databaseUrl: string): Promise<{ postgres: string; migrations: string[] }> {
+  const database = await singleConnection(databaseUrl).initialize();
+  try {
+    const on = database.manager;
+    const server = await row<{ version: string }>(
+      on,
+      `SELECT split_part(current_setting('server_version'), ' ', 1) AS version`,
+    );
+    const applied = await rows<{ name: string }>(on, 'SELECT name FROM migrations ORDER BY id');
+    return { postgres: server!.version, migrations: applied.map(({ name }) => name) };
+  } finally {
+    await database.destroy();
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(dirname(folder), { recursive: true });
+  try {
+    // It holds every order, and the hashes of keys.
+    await mkdir(folder, { mode: 0o700 });
+  } catch (cause) {
+    throw new BackupError(`The folder ${folder} cannot be made (${(cause as NodeJS.ErrnoException).code}).`, { cause });
+  }
+}
+
+async function foldersReachDisk(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) await foldersReachDisk(join(folder, entry.name));
+  }
+  await reachDisk(folder);
+}
+
+async function reachDisk(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  await handle.sync().finally(() => handle.close());
+}
