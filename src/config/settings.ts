@@ -99,6 +99,31 @@ export const settings = {
     /^[^\0]{1,1000}$/,
     'a path',
   ),
+  apiUrl: {
+    ...url(
+      {
+        key: 'HOLDFAST_URL',
+        default: undefined,
+        defaultText: 'unset: the embedded installation, or this machine at PORT',
+        meaning: 'Where `npm run ops` finds the API.',
+      },
+      ['http:', 'https:'],
+    ),
+    secret: false,
+  },
+  apiKey: {
+    ...matching<string | undefined>(
+      {
+        key: 'HOLDFAST_API_KEY',
+        default: undefined,
+        defaultText: 'unset: `ADMIN_API_KEY`, or the key in the data directory',
+        meaning: 'The API key that `npm run ops` uses.',
+      },
+      /^[\x21-\x7e]{1,255}$/,
+      '1 to 255 printable characters without spaces',
+    ),
+    secret: true,
+  },
   currency: matching<string>(
     { key: 'CURRENCY', default: 'USD', meaning: "The installation's one currency (ISO 4217)." },
     /^[A-Z]{3}$/,

@@ -41,6 +41,12 @@ export async function attachDatabase(config: Config): Promise<Config> {
   return withAdminKey(config.with({ databaseUrl }));
 }
 
+/** The key of the embedded installation, where it has made one. */
+export function keptAdminKey(dataDir: string): string | undefined {
+  const { adminKeyFile } = dataDirectoryAt(dataDir);
+  return existsSync(adminKeyFile) ? readFileSync(adminKeyFile, 'utf8').trim() : undefined;
+}
+
 /** The embedded installation's key lives beside its data, readable by its owner only. */
 function withAdminKey(config: Config): Config {
   if (config.adminApiKey !== undefined) return config;

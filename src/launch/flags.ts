@@ -17,7 +17,7 @@ Flags
   --version  the version
 
 Configuration comes from the environment; see docs/configuration.md.
-Commands: npm start, npm run migrate, npm run keys.`;
+Commands: npm start, npm run migrate, npm run keys, npm run ops, npm run backup, npm run restore.`;
 
 export type Flags = { mode: Mode; demo: boolean } | { say: 'help' | 'version' };
 
