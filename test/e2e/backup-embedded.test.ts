@@ -12,6 +12,8 @@ import { expectAllRight, expectThePast } from '../support/restored';
 import { Trade } from '../support/trade';
 import { waitFor } from '../support/wait';
 
+const BACKUP = 'launch/backup.command.js';
+const RESTORE = 'launch/restore.command.js';
 const ORDERS_BEFORE = 100;
 
 describe('a backup of the embedded database, taken while orders are placed', () => {
@@ -30,7 +32,10 @@ describe('a backup of the embedded database, taken while orders are placed', () 
     await trade.begin(client);
     await trade.slowDown();
     await trade.buyWhile(client, apiKey, async () => {
-      await waitFor(() => trade.answered.length > ORDERS_BEFORE, { withinMs: 30_000, what: 'orders before the backup' });
+      await waitFor(() => trade.answered.length > ORDERS_BEFORE, {
+        withinMs: 30_000,
+        what: 'orders before the backup',
+      });
       const { code, stdout, stderr } = await run(BACKUP, ['--to', backups], { HOLDFAST_DATA_DIR: lost });
       expect([code, stderr]).toEqual([0, '']);
       backup = stdout.split('\n', 1)[0]!;
@@ -50,7 +55,8 @@ describe('a backup of the embedded database, taken while orders are placed', () 
     if (database?.isInitialized) await database.destroy();
     await app?.kill();
     await trade?.close();
-    for (const directory of [restored, backups]) rmSync(dirname(directory), { recursive: true, force: true, maxRetries: 50 });
+    for (const directory of [restored, backups])
+      rmSync(dirname(directory), { recursive: true, force: true, maxRetries: 50 });
   });
 
   it('comes back in an empty place with every order in it right at its vendor, none of them bought twice', async () => {
@@ -89,6 +95,3 @@ describe('a backup of the embedded database, taken while orders are placed', () 
     );
   }
 });
-
-const BACKUP = 'launch/backup.command.js';
-const RESTORE = 'launch/restore.command.js';

@@ -90,7 +90,7 @@ async function fetchStock({ client, database, vendors, worker }: Fleet, options:
 }
 
 /** Products whose counter is not the sum of their open holds, at one moment. */
-export function miscounted({ dataSource }: TestDatabase): Promise<unknown[]> {
+export function miscounted({ dataSource }: Pick<TestDatabase, 'dataSource'>): Promise<unknown[]> {
   return dataSource.query(
     `SELECT p.product_id, p.reserved_quantity AS reserved, COALESCE(sum(o.quantity), 0)::integer AS held
      FROM products p LEFT JOIN orders o

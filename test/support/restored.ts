@@ -28,11 +28,13 @@ export async function expectThePast(database: DataSource, trade: Trade, { asOf }
 export async function expectAllRight(database: DataSource, trade: Trade): Promise<void> {
   const books = await trade.books();
   const orders = await ordersIn(database);
-  const wrong = orders.filter(({ order_id, status }) => (books.get(order_id) ?? 0) !== (status === 'completed' ? 1 : 0));
+  const wrong = orders.filter(
+    ({ order_id, status }) => (books.get(order_id) ?? 0) !== (status === 'completed' ? 1 : 0),
+  );
   expect(wrong).toEqual([]);
   expect([...books].filter(([, times]) => times > 1)).toEqual([]);
   // Nothing else is in the books than what buyers were answered.
   const answered = new Set(trade.answered.map(({ orderId }) => orderId));
   expect([...books.keys()].filter((reference) => !answered.has(reference))).toEqual([]);
-  expect(await miscounted({ dataSource: database } as Parameters<typeof miscounted>[0])).toEqual([]);
+  expect(await miscounted({ dataSource: database })).toEqual([]);
 }

@@ -92,7 +92,8 @@ export class Trade {
       what: 'every order to be decided',
     });
     const left = STOCK * PRODUCTS * this.vendors.length - (await this.books()).size;
-    const stock = 'SELECT sum(vendor_quantity)::integer AS theirs, sum(stock_quantity)::integer AS sellable FROM products';
+    const stock =
+      'SELECT sum(vendor_quantity)::integer AS theirs, sum(stock_quantity)::integer AS sellable FROM products';
     await waitFor(
       async () => {
         const [{ theirs, sellable }] = await database.query(stock);

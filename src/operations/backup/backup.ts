@@ -53,7 +53,7 @@ export async function backUp({ databaseUrl, copying, to, release }: BackupOrder)
     return { folder, manifest };
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    throw error;
+    throw explained(error, to);
   }
 }
 
@@ -74,13 +74,22 @@ export async function standingOf(databaseUrl: string): Promise<{ postgres: strin
 }
 
 async function makeFolder(folder: string): Promise<void> {
-  await mkdir(dirname(folder), { recursive: true });
   try {
+    await mkdir(dirname(folder), { recursive: true });
     // It holds every order, and the hashes of keys.
     await mkdir(folder, { mode: 0o700 });
   } catch (cause) {
-    throw new BackupError(`The folder ${folder} cannot be made (${(cause as NodeJS.ErrnoException).code}).`, { cause });
+    throw explained(cause, dirname(folder));
   }
+}
+
+/** What the system refuses is about the folder: rights, space. */
+function explained(error: unknown, to: string): unknown {
+  const { syscall, message } = error as NodeJS.ErrnoException;
+  if (syscall === undefined) return error;
+  return new BackupError(`The backup could not be written to ${to} (${message}): name another folder with --to.`, {
+    cause: error,
+  });
 }
 
 async function foldersReachDisk(folder: string): Promise<void> {

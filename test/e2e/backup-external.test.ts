@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DataSource } from 'typeorm';
+import { singleConnection } from '../../src/database/data-source';
+import type { Manifest } from '../../src/operations/backup/manifest';
+import { ApiClient } from '../support/client';
+import { run } from '../support/command';
+import { canStartPostgres, ExternalPostgres } from '../support/external-postgres';
+import { type AppProcess, freePort, ready, startProcess } from '../support/processes';
+import { randomPrefix, removePrefix } from '../support/rabbitmq';
+import { expectAllRight, expectThePast } from '../support/restored';
+import { Trade } from '../support/trade';
+import { waitFor } from '../support/wait';
+
+const BACKUP = 'launch/backup.command.js';
+const RESTORE = 'launch/restore.command.js';
+const MIGRATE = 'launch/migrate.command.js';
+const ORDERS_BEFORE = 100;
+const ADMIN_API_KEY = `test-${randomBytes(16).toString('hex')}`;
+
+const rabbitmqUrl = process.env['HOLDFAST_TEST_RABBITMQ_URL'];
+const transports: [name: string, url: string | undefined, tests: jest.Describe][] = [
+  ['the embedded transport', undefined, canStartPostgres ? describe : describe.skip],
+  ['RabbitMQ', rabbitmqUrl, canStartPostgres && rabbitmqUrl !== undefined ? describe : describe.skip],
+];
+
+describe.each(transports)('a dump of an external database, taken while orders travel over %s', (_, url, tests) => {
+  tests('restored into an empty one', () => {
+    const backups = mkdtempSync(join(tmpdir(), 'holdfast-backups-'));
+    // Another prefix is another, empty broker.
+    const prefixes = [randomPrefix(), randomPrefix()];
+    let postgres: ExternalPostgres;
+    let trade: Trade;
+    let apps: AppProcess[] = [];
+    let database: DataSource | undefined;
+    let backup: string;
+    let manifest: Manifest;
+
+    beforeAll(async () => {
+      postgres = await ExternalPostgres.start();
+      await postgres.run('CREATE DATABASE lost');
+      const DATABASE_URL = postgres.urlOf('lost');
+      expect((await run(MIGRATE, [], { DATABASE_URL })).code).toBe(0);
+      trade = await Trade.open();
+      const client = await startOn(DATABASE_URL, prefixes[0]!);
+      await trade.begin(client);
+      await trade.slowDown();
+      await trade.buyWhile(client, ADMIN_API_KEY, async () => {
+        await waitFor(() => trade.answered.length > ORDERS_BEFORE, { withinMs: 30_000, what: 'orders before it' });
+        const { code, stdout, stderr } = await run(BACKUP, ['--to', backups], { DATABASE_URL });
+        expect([code, stderr]).toEqual([0, '']);
+        backup = stdout.split('\n', 1)[0]!;
+        const goOn = trade.answered.length + ORDERS_BEFORE;
+        await waitFor(() => trade.answered.length > goOn, { withinMs: 30_000, what: 'orders after it' });
+      });
+      manifest = JSON.parse(readFileSync(join(backup, 'manifest.json'), 'utf8')) as Manifest;
+      await trade.speedUp();
+      const before = await singleConnection(DATABASE_URL).initialize();
+      await trade.settled(before);
+      await before.destroy();
+      await Promise.all(apps.map((app) => app.kill()));
+      await postgres.run('DROP DATABASE lost WITH (FORCE)');
+    }, 240_000);
+
+    afterAll(async () => {
+      if (database?.isInitialized) await database.destroy();
+      await Promise.all(apps.map((app) => app.kill()));
+      await trade?.close();
+      await postgres?.remove();
+      const vendorIds = trade.vendors.map(({ vendorId }) => vendorId);
+      if (url !== undefined) for (const prefix of prefixes) await removePrefix(url, prefix, vendorIds);
+      rmSync(backups, { recursive: true, force: true });
+    });
+
+    it('brings every order in it right at its vendor, on an empty broker, none of them bought twice', async () => {
+      await postgres.run('CREATE DATABASE restored');
+      const DATABASE_URL = postgres.urlOf('restored');
+      const beganAt = performance.now();
+      const told = await run(RESTORE, ['--from', backup], { DATABASE_URL });
+      expect([told.code, told.stderr]).toEqual([0, '']);
+      const restoredAt = performance.now();
+      database = await singleConnection(DATABASE_URL).initialize();
+      await expectThePast(database, trade, manifest);
+
+      const startedAt = performance.now();
+      await startOn(DATABASE_URL, prefixes[1]!);
+      const readyAt = performance.now();
+      await trade.settled(database);
+      report(restoredAt - beganAt, readyAt - startedAt, performance.now() - readyAt);
+      await expectAllRight(database, trade);
+
+      const again = await run(RESTORE, ['--from', backup, '--yes'], { DATABASE_URL });
+      expect([again.code, again.stderr]).toEqual([
+        1,
+        expect.stringMatching(/^The database restored is not empty: .*\n$/),
+      ]);
+    }, 240_000);
+
+    async function startOn(DATABASE_URL: string, RABBITMQ_PREFIX: string): Promise<ApiClient> {
+      const env = { DATABASE_URL, ADMIN_API_KEY, LOG_LEVEL: 'warn', RETRY_DELAY_MS_MAX: '2000' };
+      const broker: Record<string, string> = url === undefined ? {} : { RABBITMQ_URL: url, RABBITMQ_PREFIX };
+      const api = await startProcess('api', { ...env, ...broker, PORT: String(await freePort()) });
+      const worker = await startProcess('worker', { ...env, ...broker, WORKER_PORT: String(await freePort()) });
+      apps = [api, worker];
+      await Promise.all(apps.map(ready));
+      return new ApiClient(api.url, ADMIN_API_KEY);
+    }
+
+    function report(restoring: number, starting: number, settling: number): void {
+      const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+      console.log(
+        `External, ${url === undefined ? 'no broker' : 'an empty broker'}: ${(manifest.bytes / 1e6).toFixed(1)} MB restored in ` +
+          `${seconds(restoring)}, ready ${seconds(starting)} after the start, every order right ${seconds(settling)} later`,
+      );
+    }
+  });
+});
