@@ -72,7 +72,7 @@ export const settings = {
     'a host name or an IP address',
   ),
   workerPort: integer(
-    { key: 'WORKER_PORT', default: 3001, meaning: 'Where the worker answers health checks.' },
+    { key: 'WORKER_PORT', default: 3001, meaning: 'Where the worker answers health checks and Prometheus.' },
     1,
     65_535,
   ),

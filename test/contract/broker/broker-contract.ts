@@ -1,15 +1,18 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { Registry } from 'prom-client';
 import { type Broker, UnreadableMessage } from '../../../src/messaging/broker';
 import type { Message } from '../../../src/messaging/message';
+import { MessageMetrics } from '../../../src/messaging/message-metrics';
 import { settledWithin } from '../../../src/lifecycle/settled-within';
+import { parseMetrics, valueOf } from '../../support/metrics';
 import { eventually, Inbox, MessagingFixture, signal } from '../../integration/messaging/messaging-fixture';
 
 /** One kind of broker, over the outbox of one test. */
 export interface Transport {
   /** Another broker over the same outbox and the same queues, not started. */
-  broker(options: { retryDelayMs: () => number }): Broker;
+  broker(options: { retryDelayMs: () => number; metrics?: MessageMetrics }): Broker;
   /** The same for a process of its own. */
   environment: Record<string, string>;
   remove(): Promise<void>;
@@ -25,6 +28,8 @@ export function brokerContract(open: (fixture: MessagingFixture) => Promise<Tran
   const fixture = new MessagingFixture();
   let transport: Transport;
   let brokers: Broker[];
+  let registry: Registry;
+  let metrics: MessageMetrics;
 
   beforeAll(() => fixture.open());
   afterAll(() => fixture.close());
@@ -32,6 +37,8 @@ export function brokerContract(open: (fixture: MessagingFixture) => Promise<Tran
     await fixture.clear();
     transport = await open(fixture);
     brokers = [];
+    registry = new Registry();
+    metrics = new MessageMetrics(registry);
   });
   afterEach(async () => {
     await Promise.all(brokers.map((broker) => broker.stop(0)));
@@ -40,7 +47,7 @@ export function brokerContract(open: (fixture: MessagingFixture) => Promise<Tran
   });
 
   async function started(retryDelayMs = RETRY_DELAY_MS): Promise<Broker> {
-    const broker = transport.broker({ retryDelayMs: () => retryDelayMs });
+    const broker = transport.broker({ retryDelayMs: () => retryDelayMs, metrics });
     brokers.push(broker);
     await broker.start();
     return broker;
@@ -68,6 +75,18 @@ export function brokerContract(open: (fixture: MessagingFixture) => Promise<Tran
       await fixture.enqueue([{ ...fixture.message('acme'), traceparent, attempt: 7 }]);
       await eventually(() => inbox.done.length === 1);
       expect(inbox.done[0]).toMatchObject({ traceparent, attempt: 7 });
+    });
+
+    it('knows how long a message has waited since it was due', async () => {
+      const broker = await started();
+      const inbox = new Inbox();
+      await broker.consume('acme', 1, inbox.handler);
+      await fixture.enqueue([{ ...fixture.message('acme'), delayMs: -5000 }]);
+      await eventually(() => inbox.done.length === 1);
+      const told = parseMetrics(await registry.metrics());
+      const waited = valueOf(told, 'holdfast_message_wait_seconds_sum', { vendor: 'acme' });
+      expect(waited).toBeGreaterThanOrEqual(5);
+      expect(waited).toBeLessThan(10);
     });
 
     it('does not deliver a message before its time', async () => {

@@ -1,7 +1,10 @@
 import { Logger } from '@nestjs/common';
+import { Registry } from 'prom-client';
 import { UnreadableMessage } from '../../../src/messaging/broker';
 import { deliver, retryDelayMs } from '../../../src/messaging/delivery';
 import type { Message } from '../../../src/messaging/message';
+import { MessageMetrics } from '../../../src/messaging/message-metrics';
+import { parseMetrics, valueOf } from '../../support/metrics';
 
 const message: Message = {
   messageId: 'm',
@@ -71,4 +74,36 @@ it('lets go between two tries when told to, but never within one', async () => {
   letGo.abort();
   expect(await outcome).toEqual({ kind: 'interrupted' });
   expect(await deliver(message, failing(0, undefined).handler, waits)).toEqual({ kind: 'done' });
+});
+
+describe('the metrics', () => {
+  const registry = new Registry();
+  const metrics = new MessageMetrics(registry);
+  const value = async (name: string, labels: Record<string, string> = {}) =>
+    valueOf(parseMetrics(await registry.metrics()), name, { vendor: 'acme', ...labels });
+
+  beforeEach(() => registry.resetMetrics());
+
+  it('say how long a message waited, once however often it is tried, and never less than nothing', async () => {
+    const twice = failing(2, new Error('twice'));
+    await deliver(message, twice.handler, { ...patience, metrics }, Date.now() - 2000);
+    expect(await value('holdfast_message_wait_seconds_count')).toBe(1);
+    expect(await value('holdfast_message_wait_seconds_sum')).toBeCloseTo(2, 0);
+    await deliver(message, failing(0, undefined).handler, { ...patience, metrics }, Date.now() + 60_000);
+    await deliver(message, failing(0, undefined).handler, { ...patience, metrics });
+    expect(await value('holdfast_message_wait_seconds_count')).toBe(2);
+    expect(await value('holdfast_message_wait_seconds_sum')).toBeCloseTo(2, 0);
+  });
+
+  it('say how long it was in hand, and what became of it', async () => {
+    const letGo = new AbortController();
+    const waits = { ...patience, metrics, retryDelayMs: () => 3_600_000, signal: letGo.signal };
+    await deliver(message, failing(0, undefined).handler, waits);
+    await deliver(message, failing(1, new UnreadableMessage('?')).handler, waits);
+    const interrupted = deliver(message, failing(1, new Error('once')).handler, waits);
+    letGo.abort();
+    await interrupted;
+    for (const outcome of ['done', 'dead', 'interrupted'])
+      expect(await value('holdfast_message_processing_seconds_count', { outcome })).toBe(1);
+  });
 });

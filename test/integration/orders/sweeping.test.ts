@@ -6,9 +6,11 @@ import { Revival } from '../../../src/orders/fulfilment/revival';
 import { SweepRepository } from '../../../src/orders/fulfilment/sweep.repository';
 import { Sweeper } from '../../../src/orders/fulfilment/sweeper';
 import { OrderQueries } from '../../../src/orders/order-queries';
+import { Exposition } from '../../../src/observability/metrics/exposition';
 import { Placement } from '../../../src/orders/placement/placement';
 import { rows } from '../../../src/database/sql';
 import { createApp, type TestApp } from '../../support/app';
+import { parseMetrics, valueOf } from '../../support/metrics';
 import { ScriptedVendor } from '../../support/scripted-vendor';
 import { at } from '../../support/time';
 
@@ -56,6 +58,16 @@ describe('the sweeper', () => {
     await sweep();
     await sweep();
     expect((await subjects()).toSorted()).toEqual([lost, waiting].toSorted());
+  });
+
+  it('counts what it sends again', async () => {
+    const counted = async () =>
+      valueOf(parseMetrics(await app.context.get(Exposition).text()), 'holdfast_sweeper_reemitted_total');
+    expect(await counted()).toBe(0);
+    await placeAndLose(3);
+    await sweep();
+    await sweep();
+    expect(await counted()).toBe(3);
   });
 
   it('lets an order be bought whose message was lost', async () => {
