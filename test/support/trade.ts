@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import type { DialectName } from '../../src/simulator/simulator';
-import { ApiClient } from './client';
+import type { ApiClient } from './client';
 import { Shopper } from './shopper';
 import { catalogueOf, startVendor, type TestVendor } from './vendor';
 import { waitFor } from './wait';
