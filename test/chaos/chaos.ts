@@ -30,14 +30,14 @@ async function chaos(flags: Flags, world: World): Promise<boolean> {
 }
 
 async function roundsOf(flags: Flags, world: World): Promise<Iterable<Round>> {
-  const { alone, mixed, minutes, seed, durationMs, lengthy } = flags;
+  const { alone, mixed, minutes, seed, durationMs, lengthy, watched } = flags;
   const possible = new Set((await canReplay(world)) ? [] : ['replay']);
   if (possible.size > 0) console.log('This installation cannot replay dead letters; replay is left out.');
   const can = ({ name }: { name: string }): boolean => !possible.has(name);
   if (minutes > 0) return during(minutes, mixtures(mixed.filter(can), seed));
   return alone
     .filter(can)
-    .map((fault) => ({ name: fault.name, seed, faults: [fault], durationMs, lengthy, mustStrike: true }));
+    .map((fault) => ({ name: fault.name, seed, faults: [fault], durationMs, lengthy, mustStrike: true, watched }));
 }
 
 function* during(minutes: number, rounds: Iterable<Round>): Generator<Round> {

@@ -13,6 +13,8 @@ export interface Flags {
   /** How long a fault is made, about. */
   durationMs: number;
   lengthy: boolean;
+  /** Whether a Prometheus watches, and each fault has to light its alerts and no others. */
+  watched: boolean;
   seed: number;
 }
 
@@ -20,6 +22,8 @@ export class UsageError extends Error {}
 
 const DURATION_MS = 12_000;
 const DURATION_SHORT_MS = 2_500;
+/** Ten minutes, to rules that judge ten times faster. */
+const DURATION_WATCHED_MS = 60_000;
 const SEED_SHORT = 1;
 const SEED_MAX = 2 ** 31;
 
@@ -31,6 +35,8 @@ oversold, and that nothing is stuck.
 Flags
   --short          the gate's form, under five minutes: ${SHORT_FAULTS.length} faults, each briefly, with seed ${SEED_SHORT}
   --only <list>    some faults only, separated by commas
+  --alerts         each lasts a minute, and a Prometheus with rules that judge ten times faster has to see its alerts, and
+                   no others (needs Debian's prometheus; an hour)
   --minutes <n>    random mixtures of faults for so many minutes, instead of each alone
   --seed <n>       makes the random choices of an earlier run again
   --help           says this
@@ -45,12 +51,15 @@ export function parseFlags(args: string[]): Flags | undefined {
   const short = values.short ?? false;
   const faults = values.only === undefined ? (short ? SHORT_FAULTS : FAULTS) : faultsIn(values.only);
   const minutes = values.minutes === undefined ? 0 : positive('--minutes', values.minutes);
+  const watched = values.alerts ?? false;
+  if (watched && (short || minutes > 0)) throw new UsageError('--alerts: neither with --short nor with --minutes');
   return {
     alone: minutes > 0 ? [] : faults,
     minutes,
     mixed: faults,
-    durationMs: short ? DURATION_SHORT_MS : DURATION_MS,
-    lengthy: !short && minutes === 0,
+    durationMs: watched ? DURATION_WATCHED_MS : short ? DURATION_SHORT_MS : DURATION_MS,
+    lengthy: !short && minutes === 0 && !watched,
+    watched,
     seed: values.seed === undefined ? (short ? SEED_SHORT : randomInt(SEED_MAX)) : seedIn(values.seed),
   };
 }
@@ -62,6 +71,7 @@ function read(args: string[]) {
       options: {
         short: { type: 'boolean' },
         only: { type: 'string' },
+        alerts: { type: 'boolean' },
         minutes: { type: 'string' },
         seed: { type: 'string' },
         help: { type: 'boolean' },

@@ -21,6 +21,7 @@ export function* mixtures(faults: Fault[], seed: number): Generator<Round> {
       durationMs: DURATION_MS.min + random() * (DURATION_MS.max - DURATION_MS.min),
       lengthy: false,
       mustStrike: false,
+      watched: false,
     };
   }
 }

@@ -37,8 +37,9 @@ export function tableOf(results: RoundResult[]): Table {
 export function lineOf(result: RoundResult): string {
   const [name, orders, completed, failed, , ...others] = cellsOf(result);
   const recovery = others.at(-1);
+  const lit = result.alerts.length === 0 ? '' : `, lit: ${result.alerts.join(' ')}`;
   const found = result.violations.length === 0 ? '' : `  ${result.violations.length} VIOLATIONS`;
-  return `${name!.padEnd(28)} ${orders} orders, ${completed} completed, ${failed} failed, calm after ${recovery}${found}`;
+  return `${name!.padEnd(28)} ${orders} orders, ${completed} completed, ${failed} failed, calm after ${recovery}${lit}${found}`;
 }
 
 /** The first of them, in words. */

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Random, randomOf } from '../support/random';
 import { waitFor } from '../support/wait';
+import { AlertWatch } from './alerts/alert-watch';
+import { checkAlerts } from './alerts/check';
 import { Buyers } from './buyers';
 import { check } from './checker/checker';
 import type { Evidence, Violation } from './checker/evidence';
@@ -22,6 +24,8 @@ export interface Round {
   lengthy: boolean;
   /** Whether each fault has to strike: in a mixture one may keep another from it. */
   mustStrike: boolean;
+  /** Whether it has to light its alerts and no others. */
+  watched: boolean;
 }
 
 export interface RoundResult {
@@ -30,10 +34,24 @@ export interface RoundResult {
   violations: Violation[];
   /** From the end of the last fault until every order was decided; undefined where that never came. */
   recoveredMs: number | undefined;
+  /** That were lit, where somebody watched. */
+  alerts: string[];
 }
 
 /** Load, faults, calm, check. */
 export async function runRound(world: World, round: Round): Promise<RoundResult> {
+  if (!round.watched) return strainAndCheck(world, round);
+  const watch = await AlertWatch.start(world);
+  try {
+    const result = await strainAndCheck(world, round);
+    const alerts = await watch.lit();
+    return { ...result, alerts, violations: [...result.violations, ...checkAlerts(round.faults, alerts)] };
+  } finally {
+    await watch.stop();
+  }
+}
+
+async function strainAndCheck(world: World, round: Round): Promise<RoundResult> {
   await restock(world);
   const began = await beginning(world);
   const random = randomOf(round.seed);
@@ -59,7 +77,7 @@ export async function runRound(world: World, round: Round): Promise<RoundResult>
     queuesDeleted: round.faults.some(({ queuesDeleted }) => queuesDeleted),
   };
   const evidence = await gather(world, began, buyers.purchases, sightings, reservations);
-  return { round, evidence, recoveredMs, violations: [...idle, ...notReady, ...check(evidence)] };
+  return { round, evidence, recoveredMs, alerts: [], violations: [...idle, ...notReady, ...check(evidence)] };
 }
 
 /** Answers which of them did not strike though they had to. */

@@ -23,6 +23,8 @@ export interface Fault {
   vendorsRefuseAnyway?: true;
   /** With what is in them. */
   queuesDeleted?: true;
+  /** What it lights when it lasts for ten minutes: these alerts, and no others. None unless said. */
+  alerts?: string[];
   /** Makes trouble and leaves everything as it was. Answers how often it struck: never is a fault of the harness. */
   make(world: World, trouble: Trouble): Promise<number>;
 }

@@ -31,6 +31,7 @@ const GIBBERISH: [body: string, options: Options.Publish][] = [
 export const messageFaults: Fault[] = [
   {
     name: 'poison',
+    alerts: ['HoldfastDeadLetters'],
     what: 'messages that nobody can read, straight to the vendors’ queues',
     part: 'messages',
     make: (world, { durationMs, random }) =>
