@@ -82,6 +82,7 @@ tests(`Swagger UI in ${CHROMIUM} (skipped where that is not installed)`, () => {
       'operations',
       'orders',
       'products',
+      'reconciliation',
       'vendors',
     ]);
     expect(complaints).toEqual([]);
