@@ -42,7 +42,9 @@ export async function fillCatalogue(database: Client): Promise<void> {
  * worker keeps up: nobody consumes it here.
  */
 export async function resetOrders(database: Client): Promise<void> {
-  await database.query('TRUNCATE orders, order_events, dispatch_attempts, outbox, idempotency_keys');
+  await database.query(
+    'TRUNCATE orders, order_events, dispatch_attempts, outbox, idempotency_keys, reconciliation_revisits',
+  );
   await database.query('UPDATE products SET reserved_quantity = 0 WHERE reserved_quantity <> 0');
   await recordPast(database);
   await database.query(

@@ -31,7 +31,7 @@ Sections
   isolation      what other vendors notice of one that hangs, and what it gets when it is back
   reads          how many single products can be read, from memory and not
   stock          how fast a vendor's stock is synced, and what orders notice of it
-  overhead       what logs and traces cost of placing orders
+  overhead       what metrics, logs and traces cost of placing orders
   soak           memory of the API under full load
 
 Flags

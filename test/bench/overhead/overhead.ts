@@ -12,7 +12,7 @@ import { tablesOf } from './tables';
 const WARM_UP_SECONDS = 4;
 
 /**
- * What logs and traces cost of placing orders: for each an API process that does it and one that does not, in turns, so that
+ * What metrics, logs and traces cost of placing orders: for each an API process that does it and one that does not, in turns, so that
  * whatever disturbs the machine for longer than a run disturbs both.
  */
 export async function benchOverhead(

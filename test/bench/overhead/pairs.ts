@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Shape } from '../placement/cases';
 
 /** Something that tells of orders, and the environments in which an API does so and does not. */
@@ -15,6 +16,13 @@ export const SHAPES: Shape[] = ['spread', 'hot'];
 
 export function pairsWith(collectorUrl: string): Pair[] {
   return [
+    {
+      name: 'metrics',
+      what: 'metrics of every request',
+      with: {},
+      without: { NODE_OPTIONS: `--require ${join(__dirname, 'no-metrics.cjs')}` },
+      costMax: 0.05,
+    },
     { name: 'logs', what: 'a log line a request', with: {}, without: { LOG_LEVEL: 'silent' }, costMax: 0.05 },
     {
       name: 'traces',
