@@ -14,6 +14,8 @@ export interface LockedOrder {
   holdState: HoldState;
   needsAttention: boolean;
   cancelRequested: boolean;
+  /** It has failed, and its vendor is asked to cancel what it accepted afterwards. */
+  recalled: boolean;
   /** Its trace goes on below this. */
   traceparent: string | null;
 }
@@ -39,7 +41,7 @@ export const IS_PENDING = `status::text = 'pending'`;
 const STANDING = `SELECT order_id AS "orderId", vendor_id AS "vendorId", status, needs_attention AS "needsAttention",
   recall_requested_at IS NOT NULL AS recalled, traceparent FROM orders WHERE order_id = ANY ($1)`;
 
-type LockedRow = OrderRow & { traceparent: string | null };
+type LockedRow = OrderRow & { traceparent: string | null; recalled: boolean };
 
 /** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
 @Injectable()
@@ -49,7 +51,8 @@ export class OrderRepository {
     const [found] = await prepared<LockedRow>(
       tx,
       'lock-order',
-      `SELECT ${ORDER_COLUMNS}, traceparent FROM orders WHERE order_id = $1 FOR NO KEY UPDATE`,
+      `SELECT ${ORDER_COLUMNS}, traceparent, recall_requested_at IS NOT NULL AS recalled
+       FROM orders WHERE order_id = $1 FOR NO KEY UPDATE`,
       [orderId],
     );
     return lockedOrderOf(found!);
@@ -200,6 +203,7 @@ function lockedOrderOf(found: LockedRow): LockedOrder {
     holdState: found.hold_state,
     needsAttention: found.needs_attention,
     cancelRequested: found.cancel_requested_at !== null,
+    recalled: found.recalled,
     traceparent: found.traceparent,
   };
 }

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
 import { timestampText } from '../../http/cursor';
-import { ORDER_CASE_KINDS } from './case';
+import { OPEN_OF_ORDER, UNCASED } from './case.repository';
 import type { ComparedOrder } from './comparison';
-import { UNCASED } from './run.repository';
 
 /** How far back orders are compared that nothing points to. */
 export const HORIZON_DAYS = 7;
@@ -30,15 +29,13 @@ export interface Place {
   orderId: string;
 }
 
-const OF_ORDERS = `c.status = 'open' AND c.kind IN (${ORDER_CASE_KINDS.map((kind) => `'${kind}'`).join(', ')})`;
-
 /** $1: the vendor, $2: its consistency lag in ms. */
 const COLUMNS = `o.order_id AS "orderId", o.product_id AS "productId", o.quantity, o.status, o.hold_state AS "holdState",
   o.failure_reason AS "failureReason", o.vendor_order_id AS "vendorOrderId", o.needs_attention AS "needsAttention",
   o.attention_reason AS "attentionReason", o.cancel_requested_at IS NOT NULL AS "cancelRequested",
   o.claim_token AS "claimToken", ${timestampText('o.created_at')} AS "createdAt",
   ${timestampText('o.updated_at')} AS "updatedAt",
-  EXISTS (SELECT FROM reconciliation_cases c WHERE c.subject = o.order_id AND ${OF_ORDERS}) AS "hasCase",
+  EXISTS (SELECT FROM reconciliation_cases c WHERE c.subject = o.order_id AND ${OPEN_OF_ORDER}) AS "hasCase",
   (o.claimed_until IS NULL OR o.claimed_until <= clock_timestamp())
     AND (o.recall_requested_at IS NULL OR o.needs_attention) AS "atRest",
   o.status <> 'pending' AND o.updated_at < now() - ${DECIDED_FOR_MS} * interval '1 ms' AS "decidedForLong",
@@ -52,7 +49,7 @@ const COLUMNS = `o.order_id AS "orderId", o.product_id AS "productId", o.quantit
 /** Orders that something points to; each in the order of their ids. */
 const POINTED_TO = {
   /** A case is open about them. */
-  cased: `o.order_id IN (SELECT c.subject FROM reconciliation_cases c WHERE c.vendor_id = $1 AND ${OF_ORDERS})`,
+  cased: `o.order_id IN (SELECT c.subject FROM reconciliation_cases c WHERE c.vendor_id = $1 AND ${OPEN_OF_ORDER})`,
   /** They wait for an operator. */
   attention: 'o.needs_attention',
   /** The same, and no case tells of them. */

@@ -2,12 +2,27 @@ import { Injectable } from '@nestjs/common';
 import { newId } from '../../database/new-id';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
 import type { Ruling } from '../../orders/fulfilment/intervention';
-import { type CaseKind, type Finding, GONE, type OrderCaseKind, type Resolution, SYSTEM } from './case';
+import {
+  type CaseKind,
+  type Finding,
+  GONE,
+  ORDER_CASE_KINDS,
+  type OrderCaseKind,
+  type Resolution,
+  SYSTEM,
+} from './case';
 
 /** What the system closed is kept this long; what somebody resolved, for ever. */
 const GONE_KEPT_DAYS = 90;
 const NOTE_GONE = 'It was compared again, and the difference is gone.';
+const NOTE_DECIDED = 'It was decided elsewhere.';
 const ESSENCE_LENGTH_MAX = 300;
+
+/** Case `c` is open, and about an order and its vendor's books. */
+export const OPEN_OF_ORDER = `c.status = 'open' AND c.kind IN (${ORDER_CASE_KINDS.map((kind) => `'${kind}'`).join(', ')})`;
+/** Order `o` waits for an operator, and no case tells of it. */
+export const UNCASED = `o.needs_attention AND NOT EXISTS (
+  SELECT FROM reconciliation_cases c WHERE c.subject = o.order_id AND ${OPEN_OF_ORDER})`;
 
 /** What the books have of an order that was given up. */
 const ANSWERED: readonly OrderCaseKind[] = ['givenUpButAccepted', 'givenUpAndRefused', 'givenUpAndNotBought'];
@@ -92,6 +107,20 @@ export class CaseRepository {
       [orderId, kinds, NOTE_GONE],
     );
     return closed.length;
+  }
+
+  /** Closes what somebody has decided elsewhere: an order that waits for no operator any more, a sync that is not held. */
+  async closeDecided(on: Connection): Promise<void> {
+    await rows(
+      on,
+      `UPDATE reconciliation_cases c
+       SET status = 'resolved', resolution = '${GONE}', actor = '${SYSTEM}', note = $2, resolved_at = clock_timestamp()
+       WHERE status = 'open' AND (
+         kind = ANY ($1) AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = c.subject AND o.needs_attention)
+         OR kind = 'heldSync' AND NOT EXISTS (
+           SELECT FROM stock_sync_runs r WHERE r.sync_run_id = c.subject AND r.status = 'held'))`,
+      [[...ANSWERED, 'givenUpAndUnknown'], NOTE_DECIDED],
+    );
   }
 
   /** Whether a case tells what the vendor's books had of an order, asked after the order's last dispatch. */

@@ -6,7 +6,7 @@ import { decodeCursor, isTimestampText, page } from '../../http/cursor';
 import { UUID } from '../../http/rules';
 import { CaseQueries } from './case-queries';
 import { CaseResolution } from './case-resolution';
-import { CaseDto, CasePageDto, CaseQuery, ResolveCaseDto } from './reconciliation.dto';
+import { CaseDto, CasePageDto, CaseQuery, ResolveCaseDto } from './cases.dto';
 
 /** First part of the list's cursors: those of other lists look the same otherwise. */
 const LIST = 'cases';

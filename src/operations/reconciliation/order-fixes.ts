@@ -61,16 +61,17 @@ const STATUS_OF: Partial<Record<Case['kind'], LockedOrder['status']>> = {
   givenUpAndRefused: 'pending',
   givenUpAndNotBought: 'pending',
   givenUpAndUnknown: 'pending',
-  orderWithoutMessage: 'pending',
 };
 
-function seeThatItIsSo({ caseId, kind }: Case, { status, needsAttention }: LockedOrder): void {
+function seeThatItIsSo({ caseId, kind }: Case, { status, needsAttention, recalled }: LockedOrder): void {
   const expected = STATUS_OF[kind];
   if (expected !== undefined && status !== expected) {
     throw new CaseOutdated(caseId, `the order is ${status} now.`);
   }
-  if (kind === 'messageWithoutOrder' && status === 'pending') {
-    throw new CaseOutdated(caseId, 'the order is pending, and needs its message.');
+  const isUndecided = status === 'pending' || recalled;
+  if (kind === 'orderWithoutMessage' && !isUndecided) throw new CaseOutdated(caseId, `the order is ${status} now.`);
+  if (kind === 'messageWithoutOrder' && isUndecided) {
+    throw new CaseOutdated(caseId, 'the order is not decided, and needs its message.');
   }
   if (kind.startsWith('givenUp') && !needsAttention) {
     throw new CaseOutdated(caseId, 'the order waits for an operator no longer.');

@@ -3,7 +3,7 @@ import type { Transaction } from '../../database/sql';
 import type { Filed } from './case.repository';
 import type { Finding } from './case';
 import type { FoundDifference } from './run';
-import type { ClaimedPart, PartProgress, RunRepository } from './run.repository';
+import type { ClaimedPart, PartProgress, PartRepository } from './part.repository';
 
 /** What a vendor's reconciliation waits for another worker when ours has died; a heartbeat keeps the part of one that lives. */
 export const PART_LEASE_MS = 20_000;
@@ -23,14 +23,14 @@ export class PartInHand {
   constructor(
     readonly claim: ClaimedPart,
     private readonly dataSource: DataSource,
-    private readonly runs: RunRepository,
+    private readonly parts: PartRepository,
   ) {}
 
   /** Throws `PartLost`, and nothing is written. */
   write<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
     return this.dataSource.transaction(async (tx) => {
       const result = await work(tx);
-      await this.runs.renew(tx, this.claim, PART_LEASE_MS, this.progress);
+      await this.parts.renew(tx, this.claim, PART_LEASE_MS, this.progress);
       return result;
     });
   }
@@ -39,7 +39,7 @@ export class PartInHand {
   async whileKept<Result>(work: () => Promise<Result>): Promise<Result> {
     // One that fails is not the end: the part itself finds out whether the lease is still its own.
     const beat = () =>
-      void this.runs.renew(this.dataSource.manager, this.claim, PART_LEASE_MS, this.progress).catch(() => undefined);
+      void this.parts.renew(this.dataSource.manager, this.claim, PART_LEASE_MS, this.progress).catch(() => undefined);
     const heartbeat = setInterval(beat, HEARTBEAT_MS);
     return work().finally(() => clearInterval(heartbeat));
   }

@@ -9,7 +9,7 @@ import { RunRepository } from './run.repository';
 
 /** Every vendor is reconciled with so often by itself. */
 const RECONCILE_EVERY_MS = 3_600_000;
-/** How soon an order that waits for an operator has its case. */
+/** How soon an order that waits for an operator has its case, and one that no longer does has none. */
 const ATTEND_EVERY_MS = 15_000;
 /** How soon a run that somebody asked for is begun. */
 const LOOK_EVERY_MS = 1000;
@@ -58,6 +58,7 @@ export class Reconciler implements Agent {
     }
     if (await this.leases.take(this.dataSource.manager, 'attend', ATTEND_EVERY_MS)) {
       await this.dataSource.transaction((tx) => this.runs.attend(tx));
+      await this.cases.closeDecided(this.dataSource.manager);
     }
   }
 

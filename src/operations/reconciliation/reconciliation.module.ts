@@ -13,9 +13,11 @@ import { CaseQueries } from './case-queries';
 import { CaseResolution } from './case-resolution';
 import { CaseRepository } from './case.repository';
 import { CasesController } from './cases.controller';
+import { Filing } from './filing';
 import { OrderFixes } from './order-fixes';
 import { OwnBooks } from './own-books';
 import { OwnBooksRepository } from './own-books.repository';
+import { PartRepository } from './part.repository';
 import { Reconciler } from './reconciler';
 import { Reconciliation } from './reconciliation';
 import { RunQueries } from './run-queries';
@@ -47,7 +49,16 @@ export class ReconciliationApiModule {}
 /** Compares our books with the vendors', and with each other. */
 @Module({
   imports: [ReconciliationModule, ConsistencyModule, ConsistencyWorkerModule, OrdersModule, VendorsModule],
-  providers: [Reconciler, Reconciliation, OwnBooks, OwnBooksRepository, VendorBooks, CaseMetrics],
+  providers: [
+    Reconciler,
+    Reconciliation,
+    PartRepository,
+    OwnBooks,
+    OwnBooksRepository,
+    VendorBooks,
+    Filing,
+    CaseMetrics,
+  ],
 })
 export class ReconciliationWorkerModule {
   constructor(agents: Agents, reconciler: Reconciler, shared: SharedMetrics, metrics: CaseMetrics) {

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { OwnBooks } from './own-books';
 import { PART_LEASE_MS, PartInHand } from './part-in-hand';
-import { type ClaimedPart, PartLost, RunRepository } from './run.repository';
+import { type ClaimedPart, PartLost, PartRepository } from './part.repository';
 import { VendorBooks } from './vendor-books';
 
 /** A vendor with many orders, or slow answers, is gone on with in the next run. */
@@ -17,19 +17,19 @@ export class Reconciliation {
   constructor(
     private readonly dataSource: DataSource,
     private readonly registry: VendorRegistry,
-    private readonly runs: RunRepository,
+    private readonly parts: PartRepository,
     private readonly ownBooks: OwnBooks,
     private readonly vendorBooks: VendorBooks,
   ) {}
 
   /** Takes the oldest part that waits, if there is one. */
   claim(): Promise<ClaimedPart | undefined> {
-    return this.runs.claim(this.dataSource.manager, PART_LEASE_MS);
+    return this.parts.claim(this.dataSource.manager, PART_LEASE_MS);
   }
 
   /** Runs a part to its end and records how it went; one that the signal ends is left to others. Never rejects. */
   async run(claim: ClaimedPart, signal: AbortSignal, msMax = PART_MS_MAX): Promise<void> {
-    const part = new PartInHand(claim, this.dataSource, this.runs);
+    const part = new PartInHand(claim, this.dataSource, this.parts);
     const overtime = AbortSignal.timeout(msMax);
     try {
       await part.whileKept(() => this.read(part, AbortSignal.any([signal, overtime])));
@@ -50,7 +50,7 @@ export class Reconciliation {
 
   private async breakOff(part: PartInHand, error: Error, why: { stopped: boolean; late: boolean }): Promise<void> {
     if (error instanceof PartLost) return;
-    if (why.stopped) return this.runs.giveBack(this.dataSource.manager, part.claim);
+    if (why.stopped) return this.parts.giveBack(this.dataSource.manager, part.claim);
     if (why.late) return this.close(part, 'incomplete', 'It took too long and was ended; the next run goes on.');
     this.logger.warn({ err: error, ...part.claim }, 'A reconciliation broke off');
     await this.close(part, 'failed', `It broke off: ${error.message}`);
@@ -62,7 +62,7 @@ export class Reconciliation {
     note: string | null,
   ): Promise<void> {
     const { claim, progress } = part;
-    await this.runs.close(this.dataSource.manager, claim, progress, { status, note });
+    await this.parts.close(this.dataSource.manager, claim, progress, { status, note });
     const { compared, found, opened, closed } = progress;
     const level = status === 'succeeded' && opened === 0 ? 'debug' : 'warn';
     this.logger[level]({ ...claim, status, note, compared, found, opened, closed }, `Reconciliation ${status}`);

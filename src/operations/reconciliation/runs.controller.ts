@@ -10,7 +10,7 @@ import {
   ReconciliationRunDto,
   ReconciliationRunPageDto,
   StartReconciliationDto,
-} from './reconciliation.dto';
+} from './runs.dto';
 import { RunQueries } from './run-queries';
 
 /** First part of the list's cursors: those of other lists look the same otherwise. */

@@ -87,17 +87,15 @@ describe('resolving a case', () => {
   });
 
   describe('of which the order has moved on', () => {
-    it('is refused once the order is decided', async () => {
+    it('is refused once the order is decided, though it waits for an operator again', async () => {
       const orderId = await givenUpButAccepted();
       const found = await desk.only('givenUpButAccepted');
-      await desk.query('UPDATE dead_letters SET created_at = now()');
       await desk.query(
-        `UPDATE orders SET needs_attention = false, attention_reason = NULL, status = 'failed',
-        failure_reason = 'REFUSED', hold_state = 'released' WHERE order_id = $1`,
+        `UPDATE orders SET status = 'failed', failure_reason = 'REFUSED', hold_state = 'released' WHERE order_id = $1`,
         [orderId],
       );
       await expect(desk.resolve(found, 'acceptVendor')).rejects.toMatchObject({ code: 'CASE_OUTDATED' });
-      expect(await desk.order(orderId)).toMatchObject({ status: 'failed' });
+      expect((await desk.storyOf(orderId)).at(-1)).toBe('attentionNeeded');
     });
 
     it('is refused once the order was dispatched again: what its vendor said was before that', async () => {
@@ -117,6 +115,21 @@ describe('resolving a case', () => {
       // The next run sees that it is on its way, and closes the case.
       expect(await desk.reconcile()).toMatchObject({ closed: 1 });
       expect(await desk.open()).toEqual([]);
+    });
+
+    it('is refused where an order has got along without a message', async () => {
+      await desk.place();
+      await desk.query('DELETE FROM outbox');
+      await desk.query(`UPDATE orders SET created_at = created_at - interval '1 hour'`);
+      await desk.reconcile();
+      const found = await desk.only('orderWithoutMessage');
+      await desk.query(`UPDATE orders SET status = 'failed', failure_reason = 'CANCELLED', hold_state = 'released'`);
+      await expect(desk.resolve(found, 'resend')).rejects.toMatchObject({ code: 'CASE_OUTDATED' });
+      expect(await desk.query('SELECT FROM outbox')).toEqual([]);
+      // One that its vendor is to cancel needs its message all the same.
+      await desk.query('UPDATE orders SET recall_requested_at = now()');
+      await desk.resolve(found, 'resend');
+      expect(await desk.query('SELECT FROM outbox')).toHaveLength(1);
     });
 
     it('is refused where a message turns out to be needed', async () => {

@@ -3,7 +3,7 @@ import { Reconciler } from '../../../src/operations/reconciliation/reconciler';
 import { Reconciliation } from '../../../src/operations/reconciliation/reconciliation';
 import type { Run } from '../../../src/operations/reconciliation/run';
 import { RunQueries } from '../../../src/operations/reconciliation/run-queries';
-import { type ClaimedPart, RunRepository } from '../../../src/operations/reconciliation/run.repository';
+import { type ClaimedPart, PartRepository } from '../../../src/operations/reconciliation/part.repository';
 import { type Desk, openDesk } from '../../support/desk';
 import { waitFor } from '../../support/wait';
 
@@ -127,11 +127,11 @@ describe('a reconciliation run', () => {
     await request('acme');
     await request('acme', true);
     await request();
-    const runsBy = [get(RunRepository), (await desk.app.another()).get(RunRepository)];
+    const runsBy = [get(PartRepository), (await desk.app.another()).get(PartRepository)];
     const claim = () => Promise.all(runsBy.map((each) => each.claim(desk.app.dataSource.manager, 60_000)));
     const claimed = [...(await claim()), ...(await claim())].filter((part) => part !== undefined);
     expect(claimed).toHaveLength(1);
-    await get(RunRepository).giveBack(desk.app.dataSource.manager, claimed[0]!);
+    await get(PartRepository).giveBack(desk.app.dataSource.manager, claimed[0]!);
     expect((await work()).map(({ vendorId }) => vendorId)).toEqual(['acme', 'acme', 'acme']);
   });
 
@@ -340,6 +340,24 @@ describe('a reconciliation run', () => {
       await desk.query(`UPDATE leases SET leased_until = now() WHERE name = 'attend'`);
       await get(Reconciler).scheduleDue();
       expect(await runs()).toHaveLength(2);
+    });
+
+    it('closes the cases of what was decided elsewhere: replayed, or accepted as a sync', async () => {
+      const orderId = await desk.place();
+      await desk.app.takeMessages();
+      await desk.query(`UPDATE orders SET needs_attention = true, attention_reason = 'why'`);
+      await desk.vendor.faults({ emptySnapshot: {} });
+      await desk.app.sync('acme');
+      await desk.reconcile();
+      expect((await desk.open()).map(({ kind }) => kind).toSorted()).toEqual(['givenUpAndNotBought', 'heldSync']);
+      await get(Reconciler).scheduleDue();
+      expect(await desk.open()).toHaveLength(2);
+      await desk.query('UPDATE orders SET needs_attention = false, attention_reason = NULL');
+      await desk.query(`UPDATE stock_sync_runs SET status = 'rejected' WHERE status = 'held'`);
+      await dueAgain();
+      await get(Reconciler).scheduleDue();
+      expect(await desk.open()).toEqual([]);
+      expect(await desk.order(orderId)).toMatchObject({ status: 'pending' });
     });
 
     it('ends the wait of a failed order that its vendor does not have any more', async () => {
