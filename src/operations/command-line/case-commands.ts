@@ -1,23 +1,11 @@
 import type { Command } from 'commander';
+import type { Case } from '../reconciliation/case';
 import { limitOption, noteOption, vendorOption } from './options';
 import { type Desk, listed, segment } from './session';
 import type { Column } from './table';
 
-/** What of a case is read here. */
-interface ShownCase {
-  caseId: string;
-  vendorId: string;
-  orderId: string | null;
-  productId: string | null;
-  kind: string;
-  resolutions: string[];
-  status: string;
-  resolution: string | null;
-  openedAt: string;
-}
-
 const PATH = '/v1/reconciliation/cases';
-const COLUMNS: Column<ShownCase>[] = [
+const COLUMNS: Column<Case>[] = [
   ['case', ({ caseId }) => caseId],
   ['vendor', ({ vendorId }) => vendorId],
   ['kind', ({ kind }) => kind],
@@ -39,23 +27,23 @@ export function caseCommands(program: Command, desk: Desk): void {
       .addOption(vendorOption())
       .addOption(limitOption()),
     async (session, _, { status, kind, vendor, limit }) => {
-      const page = await listed<ShownCase>(session, PATH, { status, kind, vendorId: vendor }, limit);
+      const page = await listed<Case>(session, PATH, { status, kind, vendorId: vendor }, limit);
       session.screen.list(page, COLUMNS, 'There are no such cases.');
     },
   );
   desk.does(
     cases.command('show').description('one case, with its evidence').argument('<caseId>'),
-    async ({ api, screen }, [caseId]) => screen.show(await api.get<ShownCase>(`${PATH}/${segment(caseId!)}`)),
+    async ({ api, screen }, [caseId]) => screen.show(await api.get<Case>(`${PATH}/${segment(caseId!)}`)),
   );
-  desk.does<{ note: string }>(
+  desk.does<{ resolution: string; note: string }>(
     cases
       .command('resolve')
-      .description('mend it, in one of the ways that it names')
+      .description('decide about it, in one of the ways that it names')
       .argument('<caseId>')
-      .argument('<resolution>')
+      .requiredOption('--resolution <resolution>', 'one of those that fit it')
       .addOption(noteOption()),
-    async ({ api, screen }, [caseId, resolution], { note }) => {
-      const resolved = await api.post<ShownCase>(`${PATH}/${segment(caseId!)}/resolve`, { resolution, note });
+    async ({ api, screen }, [caseId], { resolution, note }) => {
+      const resolved = await api.post<Case>(`${PATH}/${segment(caseId!)}/resolve`, { resolution, note });
       screen.tell(`${resolved.caseId} is resolved: ${resolved.resolution}.`, resolved);
     },
   );

@@ -1,23 +1,30 @@
 import type { Command } from 'commander';
+import type { FoundDifference, PartStatus, Run } from '../reconciliation/run';
 import { ExitCode } from './exit-codes';
 import { follow } from './following';
-import { noWaitOption, vendorOption } from './options';
-import { type Desk, segment, type Session } from './session';
-
-/** What of a run is read here. */
-interface ShownRun {
-  reconciliationRunId: string;
-  dryRun: boolean;
-  status: string;
-  compared: number;
-  found: number;
-  opened: number;
-  closed: number;
-  parts: { vendorId: string; status: string; note: string | null }[];
-}
+import { limitOption, noWaitOption, vendorOption } from './options';
+import { type Desk, listed, segment, type Session } from './session';
+import { type Column, listText } from './table';
 
 const PATH = '/v1/reconciliation/runs';
-const UNDER_WAY = ['pending', 'running'];
+const UNDER_WAY: PartStatus[] = ['pending', 'running'];
+const COLUMNS: Column<Run>[] = [
+  ['run', ({ reconciliationRunId }) => reconciliationRunId],
+  ['vendor', ({ vendorId }) => vendorId ?? 'all'],
+  ['trigger', ({ trigger }) => trigger],
+  ['dry', ({ dryRun }) => dryRun],
+  ['status', ({ status }) => status],
+  ['requested', ({ requestedAt }) => requestedAt],
+  ['compared', ({ compared }) => compared],
+  ['found', ({ found }) => found],
+  ['opened', ({ opened }) => opened],
+  ['closed', ({ closed }) => closed],
+];
+const FINDING_COLUMNS: Column<FoundDifference>[] = [
+  ['kind', ({ kind }) => kind],
+  ['about', ({ orderId, productId }) => orderId ?? productId],
+  ['case', ({ case: now }) => now],
+];
 
 export function reconciliationCommands(program: Command, desk: Desk): void {
   const reconcile = program.command('reconcile').description('compare our books with the vendors’');
@@ -39,14 +46,20 @@ export function reconciliationCommands(program: Command, desk: Desk): void {
     reconcile.command('follow').description('wait for one').argument('<reconciliationRunId>'),
     (session, [runId]) => followRun(session, runId!),
   );
+  desk.does<{ limit: number }>(
+    reconcile.command('list').description('runs, newest first').addOption(limitOption()),
+    async (session, _, { limit }) => {
+      session.screen.list(await listed<Run>(session, PATH, {}, limit), COLUMNS, 'There were no runs.');
+    },
+  );
   desk.does(
     reconcile.command('show').description('one run, with what it found').argument('<reconciliationRunId>'),
-    async ({ api, screen }, [runId]) => screen.show(await api.get<ShownRun>(`${PATH}/${segment(runId!)}`)),
+    async ({ api, screen }, [runId]) => screen.show(await api.get<Run>(`${PATH}/${segment(runId!)}`)),
   );
 }
 
 async function followRun({ api, screen }: Session, runId: string): Promise<ExitCode> {
-  const run = await follow(screen, () => api.get<ShownRun>(`${PATH}/${segment(runId)}`), {
+  const run = await follow(screen, () => api.get<Run>(`${PATH}/${segment(runId)}`), {
     isOver: ({ status }) => !UNDER_WAY.includes(status),
     progressOf: ({ status, parts, compared, found }) => ({
       done: parts.filter((part) => !UNDER_WAY.includes(part.status)).length,
@@ -59,11 +72,13 @@ async function followRun({ api, screen }: Session, runId: string): Promise<ExitC
   return run.found > 0 ? ExitCode.found : ExitCode.done;
 }
 
-function summary({ reconciliationRunId, dryRun, status, compared, found, opened, closed, parts }: ShownRun): string {
+function summary({ reconciliationRunId, dryRun, status, compared, found, opened, closed, parts }: Run): string {
   const opening = dryRun ? 'would be opened' : 'opened';
   const counts = `${compared} orders compared, ${found} differences; ${opened} cases ${opening}, ${closed} closed`;
   const notes = parts
     .filter(({ note }) => note !== null)
-    .map((part) => `\n${part.vendorId} ${part.status}: ${part.note}`);
-  return `${reconciliationRunId} ${status}: ${counts}.${notes.join('')}`;
+    .map((part) => `${part.vendorId} ${part.status}: ${part.note}`);
+  const findings = parts.flatMap((part) => part.findings);
+  const list = findings.length === 0 ? [] : ['', listText(findings, FINDING_COLUMNS)];
+  return [`${reconciliationRunId} ${status}: ${counts}.`, ...notes, ...list].join('\n');
 }

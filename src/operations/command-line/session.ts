@@ -12,7 +12,7 @@ export interface Session {
 /** Does what the command says; a missing exit code is `done`. */
 export type Work<Options> = (session: Session, args: string[], options: Options) => Promise<ExitCode | void>;
 
-/** Opens a session for the options that were given. Throws `NoAccess`. */
+/** Opens a session for the options that were given. Throws `WrongCall`. */
 export type OpenSession = (options: { url?: string; key?: string; json?: boolean }) => Promise<Session>;
 
 /** Gives a command its work. */
@@ -25,8 +25,7 @@ export class Desk {
     command.action(async () => {
       const options = command.optsWithGlobals();
       const session = await this.open(options);
-      const args = (command.processedArgs as unknown[]).map((arg) => arg as string);
-      this.exitCode = (await work(session, args, options as Options)) ?? ExitCode.done;
+      this.exitCode = (await work(session, command.processedArgs as string[], options as Options)) ?? ExitCode.done;
     });
   }
 }

@@ -26,7 +26,11 @@ export function syncCommands(program: Command, desk: Desk): void {
   const syncs = program.command('sync').description("a vendor's stock syncs");
 
   desk.does<{ wait: boolean }>(
-    syncs.command('start').description('poll its stock now, and wait').argument('<vendorId>').addOption(noWaitOption()),
+    syncs
+      .command('start', { isDefault: true })
+      .description('poll its stock now, and wait')
+      .argument('<vendorId>')
+      .addOption(noWaitOption()),
     async (session, [vendorId], { wait }) => {
       const asked = await session.api.post<{ syncRunId: string }>(`/v1/vendors/${segment(vendorId!)}/sync`);
       if (wait) return followRun(session, vendorId!, asked.syncRunId);
