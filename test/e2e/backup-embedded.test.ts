@@ -59,21 +59,27 @@ describe('a backup of the embedded database, taken while orders are placed', () 
       rmSync(dirname(directory), { recursive: true, force: true, maxRetries: 50 });
   });
 
-  it('comes back in an empty place with every order in it right at its vendor, none of them bought twice', async () => {
+  it('comes back in an empty place; once its vendors are resumed, every order in it is right, and none bought twice', async () => {
     const beganAt = performance.now();
-    const told = await run(RESTORE, ['--from', backup], { HOLDFAST_DATA_DIR: restored });
+    const told = await run(RESTORE, ['--from', backup, '--paused'], { HOLDFAST_DATA_DIR: restored });
     expect([told.code, told.stderr]).toEqual([0, '']);
     const restoredAt = performance.now();
     const server = await startEmbedded({ dataDir: restored });
     const past = await singleConnection(server.url).initialize();
     await expectThePast(past, trade, manifest);
+    const attempts = await attemptsIn(past);
     await past.destroy();
     await server.stop();
 
     const startedAt = performance.now();
-    await startIn(restored);
+    const { client } = await startIn(restored);
     const readyAt = performance.now();
     database = await singleConnection((await attachEmbedded(restored))!).initialize();
+    expect(await attemptsIn(database)).toBe(attempts);
+    for (const { vendorId } of trade.vendors) {
+      expect((await client.get(`/v1/vendors/${vendorId}`)).body.paused).toBe(true);
+      expect((await client.call('POST', `/v1/vendors/${vendorId}/resume`)).status).toBe(200);
+    }
     await trade.settled(database);
     report(restoredAt - beganAt, readyAt - startedAt, performance.now() - readyAt);
     await expectAllRight(database, trade);
@@ -85,6 +91,10 @@ describe('a backup of the embedded database, taken while orders are placed', () 
     await ready(app);
     const apiKey = readFileSync(join(dataDir, 'admin-api-key'), 'utf8').trim();
     return { client: new ApiClient(app.url, apiKey), apiKey };
+  }
+
+  async function attemptsIn(from: DataSource): Promise<number> {
+    return (await from.query('SELECT count(*)::integer AS count FROM dispatch_attempts'))[0].count;
   }
 
   function report(restoring: number, starting: number, settling: number): void {

@@ -144,7 +144,7 @@ describe('a backup that cannot be made', () => {
       'where its folder cannot be made',
       () => ({ HOLDFAST_DATA_DIR: dataDir }),
       ['--to', join(ROOT, 'package.json')],
-      /^The backup could not be written to \S+package\.json \(EEXIST/,
+      /^No backup could be made in \S+package\.json \(EEXIST/,
     ],
     [
       'of a database out of reach',

@@ -1,10 +1,9 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { singleConnection } from '../../database/data-source';
 import { type CopiedFile, writeCopy } from '../../database/embedded/copied-file';
-import { row, rows } from '../../database/sql';
 import { BackupError } from './backup.errors';
 import { type Backup, type BackupMethod, FORMAT, MANIFEST, type Manifest, PARTIAL } from './manifest';
+import { WholeDatabase } from './whole-database.repository';
 
 /** A way to copy a database into an empty folder. */
 export interface Copying {
@@ -29,7 +28,7 @@ export async function backUp({ databaseUrl, copying, to, release }: BackupOrder)
   const startedAt = new Date();
   const folder = join(resolve(to), `holdfast-${startedAt.toISOString().replace(/[-:]/g, '')}`);
   const draft = `${folder}${PARTIAL}`;
-  const { postgres, migrations } = await standingOf(databaseUrl);
+  const { postgres, migrations } = await WholeDatabase.at(databaseUrl, (database) => database.standing());
   await makeFolder(draft);
   try {
     const { files, asOf } = await copying.copy(draft);
@@ -57,22 +56,6 @@ export async function backUp({ databaseUrl, copying, to, release }: BackupOrder)
   }
 }
 
-/** The server's version, and what has been migrated. Throws `BackupError` where nothing has. */
-export async function standingOf(databaseUrl: string): Promise<{ postgres: string; migrations: string[] }> {
-  const database = await singleConnection(databaseUrl).initialize();
-  try {
-    const on = database.manager;
-    const server = await row<{ version: string }>(
-      on,
-      `SELECT split_part(current_setting('server_version'), ' ', 1) AS version`,
-    );
-    const applied = await rows<{ name: string }>(on, 'SELECT name FROM migrations ORDER BY id');
-    return { postgres: server!.version, migrations: applied.map(({ name }) => name) };
-  } finally {
-    await database.destroy();
-  }
-}
-
 async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(dirname(folder), { recursive: true });
@@ -83,13 +66,11 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** What the system refuses is about the folder: rights, space. */
+/** What the system refuses: rights, space. */
 function explained(error: unknown, to: string): unknown {
   const { syscall, message } = error as NodeJS.ErrnoException;
   if (syscall === undefined) return error;
-  return new BackupError(`The backup could not be written to ${to} (${message}): name another folder with --to.`, {
-    cause: error,
-  });
+  return new BackupError(`No backup could be made in ${to} (${message}).`, { cause: error });
 }
 
 async function foldersReachDisk(folder: string): Promise<void> {
