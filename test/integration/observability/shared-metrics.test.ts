@@ -10,6 +10,7 @@ import { createApp, type TestApp } from '../../support/app';
 import { parseMetrics, valueOf } from '../../support/metrics';
 import { ScriptedVendor } from '../../support/scripted-vendor';
 import { at } from '../../support/time';
+import { waitFor } from '../../support/wait';
 
 /** What is told is no older than this. */
 const AGE_SECONDS_MAX = 15;
@@ -126,9 +127,39 @@ describe('what all processes share', () => {
     expect(await value('holdfast_dead_letters', { vendor: 'acme' })).toBeUndefined();
     expect([await value('holdfast_outbox_pending'), await value('holdfast_orders_attention')]).toEqual([0, 0]);
     jest.restoreAllMocks();
-    await leaseEnds();
-    await count();
-    expect(await value('holdfast_dead_letters', { vendor: 'acme' })).toBe(0);
+    await waitFor(
+      async () => {
+        await leaseEnds();
+        await count();
+        return (await value('holdfast_dead_letters', { vendor: 'acme' })) === 0;
+      },
+      { withinMs: 10_000, what: 'what had failed to be counted again' },
+    );
+  });
+
+  it('is counted more rarely where counting takes long, and what takes too long rests', async () => {
+    const [slow, failing] = app.context.get(SharedMetrics).sources;
+    let now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
+    const counted = jest.spyOn(slow!, 'count').mockImplementation(() => Promise.resolve((now += 400)).then(() => []));
+    const failed = jest
+      .spyOn(failing!, 'count')
+      .mockImplementation(() => Promise.reject(new Error(`${(now += 2000)}`)));
+    const leaseSeconds = async () => {
+      await leaseEnds();
+      await count();
+      const [{ seconds }] = await query(
+        'SELECT extract(epoch FROM leased_until - now())::float8 AS seconds FROM leases',
+      );
+      return seconds as number;
+    };
+    expect(await leaseSeconds()).toBeCloseTo(5, 0);
+    expect(await leaseSeconds()).toBeCloseTo(10, 0);
+    expect([counted.mock.calls.length, failed.mock.calls.length]).toEqual([2, 1]);
+    expect(await leaseSeconds()).toBeCloseTo(8, 0);
+    now += 40_000;
+    await leaseSeconds();
+    expect([counted.mock.calls.length, failed.mock.calls.length]).toEqual([4, 2]);
   });
 
   it('is broken off where counting takes long', async () => {
