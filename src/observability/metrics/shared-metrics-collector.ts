@@ -78,7 +78,7 @@ export class SharedMetricsCollector implements Agent {
   }
 }
 
-/** In milliseconds. */
+/** In whole milliseconds, as leases are. */
 function restAfter(startedAt: number): number {
-  return (performance.now() - startedAt) / SHARE_MAX;
+  return Math.ceil((performance.now() - startedAt) / SHARE_MAX);
 }

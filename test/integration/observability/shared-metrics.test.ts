@@ -141,7 +141,9 @@ describe('what all processes share', () => {
     const [slow, failing] = app.context.get(SharedMetrics).sources;
     let now = 0;
     jest.spyOn(performance, 'now').mockImplementation(() => now);
-    const counted = jest.spyOn(slow!, 'count').mockImplementation(() => Promise.resolve((now += 400)).then(() => []));
+    const counted = jest
+      .spyOn(slow!, 'count')
+      .mockImplementation(() => Promise.resolve((now += 400.0123)).then(() => []));
     const failed = jest
       .spyOn(failing!, 'count')
       .mockImplementation(() => Promise.reject(new Error(`${(now += 2000)}`)));
