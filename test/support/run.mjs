@@ -44,7 +44,7 @@ const unstarted = results.testResults.filter(
 );
 if (numPendingTests > 0)
   console.log(
-    'Skipped for want of RabbitMQ (RABBITMQ_URL, 127.0.0.1:5672 or an installed rabbitmq-server), redis-server, Prometheus (prometheus, prometheus-alertmanager), Chromium or root.',
+    'Skipped for want of RabbitMQ (RABBITMQ_URL, 127.0.0.1:5672 or an installed rabbitmq-server), redis-server, Prometheus (prometheus, prometheus-alertmanager), PostgreSQL 15 (postgresql-15), Chromium or root.',
   );
 for (const { name } of unstarted) console.log(`did not start: ${relative(root, name)}`);
 const failed = numFailedTests + unstarted.length;
