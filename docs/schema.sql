@@ -456,6 +456,7 @@ CREATE TABLE vendors (
   sync_marks_of character varying(2100),
   sync_failures integer NOT NULL DEFAULT 0,
   paused boolean NOT NULL DEFAULT false,
+  full_polled_at timestamp with time zone,
   CONSTRAINT vendors_pkey PRIMARY KEY (vendor_id),
   CONSTRAINT vendors_clock_margin_ms_check CHECK (clock_margin_ms >= 0),
   CONSTRAINT vendors_consistency_lag_ms_check CHECK (consistency_lag_ms >= 0),
@@ -485,3 +486,4 @@ COMMENT ON COLUMN vendors.sync_etag IS 'validator of the last complete listing t
 COMMENT ON COLUMN vendors.sync_marks_of IS 'dialect and address that gave the position and the etag';
 COMMENT ON COLUMN vendors.sync_failures IS 'polls that failed since the last that did not';
 COMMENT ON COLUMN vendors.paused IS 'an operator has stopped dispatch; the stock is polled all the same';
+COMMENT ON COLUMN vendors.full_polled_at IS 'our clock: start of the poll that full_as_of is of; it contains no order that was placed later';

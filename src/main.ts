@@ -1,10 +1,8 @@
 import 'reflect-metadata';
 import { Config, ConfigError } from './config/config';
-import { EmbeddedPostgresError } from './database/embedded/embedded-postgres';
-import { SchemaTooNew } from './database/migrate';
+import { EmbeddedPostgresError } from './database/embedded/embedded-postgres.errors';
+import { SchemaTooNew } from './database/schema-too-new';
 import { HELP, parseFlags, UsageError } from './launch/flags';
-import { runApp } from './launch/run-app';
-import { runVendors } from './launch/run-vendors';
 import { endWithParent, endWithWhatNobodyCaught } from './launch/shutdown';
 import { StartError } from './launch/start-error';
 import { version } from './launch/version';
@@ -15,7 +13,9 @@ async function main(): Promise<void> {
   endWithWhatNobodyCaught();
   const config = Config.read(process.env);
   if (config.startedByNpm) endWithParent();
-  return flags.mode === 'vendors' ? runVendors(config) : runApp(flags.mode, flags.demo, config);
+  // What another mode runs is not even loaded.
+  if (flags.mode === 'vendors') return (await import('./launch/run-vendors.js')).runVendors(config);
+  return (await import('./launch/run-app.js')).runApp(flags.mode, flags.demo, config);
 }
 
 main().catch((error: unknown) => {

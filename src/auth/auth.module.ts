@@ -4,6 +4,7 @@ import { ApiKeyGuard } from './api-key.guard';
 import { ApiKeyRepository } from './api-key.repository';
 import { ApiKeysController } from './api-keys.controller';
 import { ApiKeys } from './api-keys.service';
+import { Authentication } from './authentication';
 
 @Module({ providers: [ApiKeys, ApiKeyRepository], exports: [ApiKeys] })
 export class AuthModule {}
@@ -12,6 +13,6 @@ export class AuthModule {}
 @Module({
   imports: [AuthModule],
   controllers: [ApiKeysController],
-  providers: [{ provide: APP_GUARD, useClass: ApiKeyGuard }],
+  providers: [Authentication, { provide: APP_GUARD, useClass: ApiKeyGuard }],
 })
 export class AuthApiModule {}

@@ -99,18 +99,15 @@ export const settings = {
     /^[^\0]{1,1000}$/,
     'a path',
   ),
-  apiUrl: {
-    ...url(
-      {
-        key: 'HOLDFAST_URL',
-        default: undefined,
-        defaultText: 'unset: the embedded installation, or this machine at PORT',
-        meaning: 'Where `npm run ops` finds the API.',
-      },
-      ['http:', 'https:'],
-    ),
-    secret: false,
-  },
+  apiUrl: url(
+    {
+      key: 'HOLDFAST_URL',
+      default: undefined,
+      defaultText: 'unset: the embedded installation, or this machine at PORT',
+      meaning: 'Where `npm run ops` finds the API.',
+    },
+    ['http:', 'https:'],
+  ),
   apiKey: {
     ...matching<string | undefined>(
       {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { ClientBase } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { InitialSchema1764000000000 } from './migrations/1764000000000-initial-schema';
@@ -13,9 +14,15 @@ import { Leases1764800000000 } from './migrations/1764800000000-leases';
 import { SharedMetrics1764900000000 } from './migrations/1764900000000-shared-metrics';
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation';
 import { OrderTraces1765100000000 } from './migrations/1765100000000-order-traces';
+import { FullPolledAt1765200000000 } from './migrations/1765200000000-full-polled-at';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000;
+/**
+ * A server that lives has said something by then, if only that a statement took too long. One that lost its power, or whose
+ * connection a router forgot, says nothing for the quarter of an hour that the system goes on sending.
+ */
+const SILENT_MS_MAX = STATEMENT_TIMEOUT_MS + 5000;
 /** Waiting longer for a row lock means somebody else is stuck. */
 const LOCK_TIMEOUT_MS = 10_000;
 /** An open transaction of a frozen process must not hold its locks, or an old snapshot, for long. */
@@ -32,6 +39,8 @@ export interface PoolOptions {
   connectionsMax: number;
   /** How long a caller waits for a free connection. */
   waitMs: number;
+  /** How long a connection may say nothing before it is given up. */
+  silentMsMax?: number;
 }
 
 export const migrations = [
@@ -48,6 +57,7 @@ export const migrations = [
   SharedMetrics1764900000000,
   Reconciliation1765000000000,
   OrderTraces1765100000000,
+  FullPolledAt1765200000000,
 ];
 
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {
@@ -66,7 +76,10 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
     poolErrorHandler: () => undefined,
     extra: {
       keepAlive: true,
-      onConnect: survivesItsEnd,
+      onConnect: (client: ClientBase) => {
+        survivesItsEnd(client);
+        endsInSilence(client, pool.silentMsMax ?? SILENT_MS_MAX);
+      },
       options: ONE_CORE_EACH,
       maxLifetimeSeconds: CONNECTION_SECONDS_MAX,
       statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -89,4 +102,10 @@ export function singleConnection(url: string): DataSource {
  */
 function survivesItsEnd(client: ClientBase): void {
   client.on('error', () => undefined);
+}
+
+function endsInSilence(client: ClientBase, silentMsMax: number): void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const silent = Object.assign(new Error('The database has said nothing for too long'), { code: 'ETIMEDOUT' });
+  stream.setTimeout(silentMsMax, () => stream.destroy(silent));
 }

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { pendingMigrations, SchemaTooNew } from './migrate';
+import { pendingMigrations } from './migrate';
+import { SchemaTooNew } from './schema-too-new';
 
 const RETRY_MS = 500;
 

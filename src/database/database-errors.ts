@@ -1,8 +1,10 @@
 /** How the database failed a statement, where that is not the statement's own fault. */
-export type DatabaseFailure = 'unavailable' | 'exhausted' | 'unmigrated' | 'conflict';
+export type DatabaseFailure = 'unavailable' | 'exhausted' | 'overdue' | 'unmigrated' | 'conflict';
 
 /** SQLSTATE classes and codes of a server that is going, gone, or not taking this session. */
-const UNAVAILABLE = /^(08...|57P0.|53...|25006)$/;
+const UNAVAILABLE = /^(08...|57P0.|53...|25006|25P03)$/;
+/** The server ended a statement of ours that took too long: it, or its disk, is slow. */
+const STATEMENT_TIMEOUT = '57014';
 /** Serialisation failure, deadlock, lock not available: the same statement may succeed at once. */
 const CONFLICT = /^(40001|40P01|55P03)$/;
 const UNDEFINED_TABLE = '42P01';
@@ -41,6 +43,7 @@ export function databaseFailure(error: unknown, depth = 0): DatabaseFailure | un
   const { code, driverError, errors } = error as Error & { code?: unknown; driverError?: unknown; errors?: unknown[] };
   if (typeof code === 'string') {
     if (UNAVAILABLE.test(code) || SOCKET_CODES.has(code)) return 'unavailable';
+    if (code === STATEMENT_TIMEOUT) return 'overdue';
     if (CONFLICT.test(code)) return 'conflict';
     if (code === UNDEFINED_TABLE) return 'unmigrated';
   }

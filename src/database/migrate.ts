@@ -1,5 +1,6 @@
 import type { DataSource } from 'typeorm';
 import { migrations } from './data-source';
+import { SchemaTooNew } from './schema-too-new';
 import { type Connection, rows } from './sql';
 
 /** Arbitrary, but ours: whoever migrates holds this advisory lock. */
@@ -15,13 +16,6 @@ export async function migrate(dataSource: DataSource): Promise<string[]> {
   } finally {
     await lock.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
     await lock.release();
-  }
-}
-
-/** The database was migrated by a release after this one, whose rules this one would break. */
-export class SchemaTooNew extends Error {
-  constructor(unknown: string[]) {
-    super(`The database has been migrated by a newer release (${unknown.join(', ')}): run that one.`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiExtraModels, ApiProperty, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, ApiResponse, type ApiResponseOptions, getSchemaPath } from '@nestjs/swagger';
 import { type FieldError, type Problem, type ProblemCode, problemOf, problemTypes } from './problem-types';
 
 class FieldErrorSchema implements FieldError {
@@ -14,9 +14,17 @@ class FieldErrorSchema implements FieldError {
     example: 'alpine-outdoor:TENT-2P-GREEN',
   })
   productId?: string;
-  @ApiProperty({ required: false, description: 'What was asked for, of INSUFFICIENT_STOCK', example: 50 })
+  @ApiProperty({
+    required: false,
+    description: 'What was asked for, of INSUFFICIENT_STOCK and PRODUCT_NOT_FOUND',
+    example: 50,
+  })
   requested?: number;
-  @ApiProperty({ required: false, description: 'What can be sold, of INSUFFICIENT_STOCK', example: 38 })
+  @ApiProperty({
+    required: false,
+    description: 'What can be sold, of INSUFFICIENT_STOCK and PRODUCT_NOT_FOUND',
+    example: 38,
+  })
   available?: number;
 }
 
@@ -51,6 +59,12 @@ const exampleErrors: Partial<Record<ProblemCode, FieldErrorSchema[]>> = {
   ],
 };
 
+/** By status. */
+const HEADERS: Record<number, NonNullable<ApiResponseOptions['headers']>> = {
+  401: { 'WWW-Authenticate': { description: 'How to authenticate', schema: { type: 'string', example: 'Bearer' } } },
+  503: { 'Retry-After': { description: 'Seconds to wait', schema: { type: 'integer', example: 2 } } },
+};
+
 const EXAMPLE_REQUEST_ID = '0191f2a0-0000-7000-8000-000000000000';
 const ORDER_OF_CODES = Object.keys(problemTypes);
 
@@ -80,6 +94,7 @@ function byStatus(codes: Set<ProblemCode>): Map<number, ProblemCode[]> {
 function response(status: number, codes: ProblemCode[]): MethodDecorator & ClassDecorator {
   return ApiResponse({
     status,
+    ...(status in HEADERS && { headers: HEADERS[status] }),
     description: codes.map((code) => `\`${code}\`: ${problemTypes[code].title}`).join('<br>'),
     content: {
       'application/problem+json': {

@@ -7,17 +7,19 @@ import { Registry } from 'prom-client';
 import { measureRequests } from '../observability/metrics/request-metrics';
 import { logRequests } from '../observability/request-log';
 import { traceRequests } from '../observability/request-traces';
+import { UriTooLong } from './refusal';
 import { JSON_TYPE, jsonParser } from './json-body';
 import { addSecurityHeaders } from './security-headers';
 import { ProblemFilter, refuseUnroutable } from './problem.filter';
 import { RouteTable } from './route-table';
+import { HEAD_BYTES_MAX, refuseUnreadable } from './unreadable';
 import { validationPipe } from './validation';
 
 const BODY_BYTES_MAX = 1024 * 1024;
 /** A product id of 161 characters, each percent-encoded as three. */
 const PATH_PARAMETER_LENGTH_MAX = 600;
-/** Request line and headers together. Beyond it Node itself answers 431, without a problem and a request id. */
-const HEAD_BYTES_MAX = 64 * 1024;
+/** A cursor and every filter there is take a thousand. */
+const URI_LENGTH_MAX = 16_384;
 /** Longer than a balancer's usual 60 s, so that the balancer is the one to close an idle connection. */
 const KEEP_ALIVE_MS = 65_000;
 /** A request id is taken over from the caller when it looks like this. */
@@ -37,6 +39,7 @@ export async function createHttpServer(
     http: { maxHeaderSize: HEAD_BYTES_MAX },
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
     frameworkErrors: refuseUnroutable,
+    clientErrorHandler: refuseUnreadable,
     genReqId: ({ headers }: IncomingMessage) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
@@ -49,7 +52,7 @@ export async function createHttpServer(
   fastify.addContentTypeParser(JSON_TYPE, { parseAs: 'string' }, jsonParser(fastify));
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    done();
+    done(request.url.length > URI_LENGTH_MAX ? new UriTooLong(URI_LENGTH_MAX) : undefined);
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     // The framework's account of its own start is not news, and its errors are thrown.

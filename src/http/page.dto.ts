@@ -1,4 +1,4 @@
-import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
 import { IfPresent, NumberInQuery } from './rules';
 
 export const PAGE_LIMIT_MAX = 200;
@@ -17,6 +17,5 @@ export class PageQuery {
   /** `nextCursor` of the page before */
   @IsOptional()
   @IsString()
-  @MaxLength(2000)
   cursor?: string;
 }

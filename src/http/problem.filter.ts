@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { databaseFailure, type DatabaseFailure } from '../database/database-errors';
-import { type ProblemCode, problemOf } from './problem-types';
+import { PROBLEM_MEDIA_TYPE, type ProblemCode, problemOf } from './problem-types';
 import { Refusal, ValidationFailed } from './refusal';
 import type { TracedRequest } from '../observability/request-traces';
 import { traceIdOf } from '../observability/spans';
@@ -38,6 +38,7 @@ const failedByDatabase: Record<DatabaseFailure, Answer> = {
   unavailable: { code: 'DATABASE_UNAVAILABLE', detail: 'The database does not answer at the moment. Try again.' },
   unmigrated: { code: 'DATABASE_UNAVAILABLE', detail: 'The database is not migrated yet: run npm run migrate.' },
   exhausted: { code: 'OVERLOADED', detail: 'No database connection became free in time. Try again.' },
+  overdue: { code: 'DATABASE_UNAVAILABLE', detail: 'The database did not answer in time. Try again.' },
   conflict: { code: 'OVERLOADED', detail: 'Too many requests wanted the same rows at once. Try again.' },
 };
 
@@ -106,10 +107,12 @@ function answerOf({ code, message, errors, headers }: Refusal): Answer {
 
 function send(reply: FastifyReply, requestId: string, { code, detail, errors, headers }: Answer): void {
   const problem = problemOf(code, detail, requestId, errors);
+  // Fastify would close on a client that still sends, which then sees a broken connection and never why.
+  if (code === 'BODY_TOO_LARGE') reply.removeHeader('connection');
   void reply
     .status(problem.status)
     .headers({ ...(problem.status === 503 && { 'retry-after': RETRY_AFTER_SECONDS }), ...headers })
-    .type('application/problem+json; charset=utf-8')
+    .type(PROBLEM_MEDIA_TYPE)
     .send(JSON.stringify(problem));
 }
 

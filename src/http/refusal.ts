@@ -22,3 +22,11 @@ export class InvalidCursor extends Refusal {
     super('cursor: expected the nextCursor of an earlier answer of the same list');
   }
 }
+
+export class UriTooLong extends Refusal {
+  readonly code = 'URI_TOO_LONG';
+
+  constructor(lengthMax: number) {
+    super(`An address may have at most ${lengthMax} characters.`);
+  }
+}

@@ -3,15 +3,21 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, Matches, registerDecorator, ValidateIf } from 'class-validator';
 
-/** Printable: no control characters, no halves of surrogate pairs, no line separators. */
-export const PRINTABLE = /^[^\p{Cc}\p{Cs}\u2028\u2029]+$/u;
+/** No control characters, no halves of surrogate pairs, no line separators. */
+const PRINTABLE = /^[^\p{Cc}\p{Cs}\u2028\u2029]+$/u;
 
-/** Text of 1 to `lengthMax` printable characters that is more than blanks. */
-export function IsPrintable(lengthMax: number): PropertyDecorator {
+/** Whether a text is 1 to `charactersMax` printable characters: code points, as PostgreSQL counts them. */
+export function isPrintable(text: string, charactersMax: number): boolean {
+  const fits = text.length <= charactersMax || (text.length <= 2 * charactersMax && [...text].length <= charactersMax);
+  return fits && PRINTABLE.test(text);
+}
+
+/** Text of 1 to `charactersMax` printable characters that is more than blanks. */
+export function IsPrintable(charactersMax: number): PropertyDecorator {
   return rule(
     'isPrintable',
-    `must be 1 to ${lengthMax} printable characters`,
-    (value) => typeof value === 'string' && value.length <= lengthMax && PRINTABLE.test(value) && value.trim() !== '',
+    `must be 1 to ${charactersMax} printable characters`,
+    (value) => typeof value === 'string' && isPrintable(value, charactersMax) && value.trim() !== '',
   );
 }
 

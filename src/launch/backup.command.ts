@@ -27,7 +27,7 @@ runCommand(async () => {
   const size = `${manifest.files.length} files, ${(manifest.bytes / 1e6).toFixed(1)} MB`;
   console.log(`${folder}\nEverything committed before ${manifest.asOf}: ${size}, in ${seconds} s.`);
   if (manifest.method === 'physical') console.log("It holds the installation's API key: keep it as safe as that.");
-});
+}, USAGE);
 
 function backUpExternal(databaseUrl: string, to: string) {
   return backUp({ ...common(databaseUrl, to), copying: dumpCopying(databaseUrl, process.env['PATH'] ?? '') });

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
 import { ConfigError } from '../config/config';
 import { type DatabaseFailure, databaseFailure } from '../database/database-errors';
-import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres';
-import { SchemaTooNew } from '../database/migrate';
+import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres.errors';
+import { SchemaTooNew } from '../database/schema-too-new';
 import { Refusal } from '../http/refusal';
 import { BackupError } from '../operations/backup/backup.errors';
 import { UsageError } from './flags';
@@ -12,14 +12,19 @@ const failedByDatabase: Record<DatabaseFailure, string> = {
   unavailable: 'The database cannot be reached; check DATABASE_URL',
   unmigrated: 'The database is not migrated yet: run npm run migrate',
   exhausted: 'The database takes no further connection; try again',
+  overdue: 'The database did not answer in time; try again',
   conflict: 'The database is busy with the same rows; try again',
 };
 
 /** Their message says what happened, and what to do. */
 const explained = [ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew, Refusal, UsageError, BackupError];
 
-/** Runs a command line to its end: exit code 0, 2 for a wrong call, 1 for everything else, without a stack where we know why. */
-export function runCommand(command: () => Promise<void>): void {
+/**
+ * Runs a command line to its end: exit code 0, 2 for a wrong call, 1 for everything else, without a stack where we know why.
+ * `--help` prints the usage, and nothing is done; a command without one has help of its own.
+ */
+export function runCommand(command: () => Promise<void>, usage?: string): void {
+  if (usage !== undefined && process.argv.includes('--help')) return void console.log(usage);
   command().catch((error: unknown) => {
     console.error(explanationOf(error));
     process.exit(error instanceof UsageError ? 2 : 1);

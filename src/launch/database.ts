@@ -1,11 +1,12 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '../config/config';
 import { singleConnection } from '../database/data-source';
 import { dataDirectoryAt } from '../database/embedded/data-directory';
 import { attachEmbedded, type EmbeddedServer, startEmbedded } from '../database/embedded/embedded-postgres';
 import { migrate } from '../database/migrate';
+import { keptAdminKey } from './local-installation';
 import { StartError } from './start-error';
 
 /** The database of this process: an external one, our own server, or another process's. */
@@ -18,7 +19,9 @@ export interface OpenedDatabase {
 /** Starts the embedded server, migrates it, and makes sure that there is an admin key. External ones are left as they are. */
 export async function openDatabase(config: Config, onNotice: (sentence: string) => void): Promise<OpenedDatabase> {
   if (config.databaseUrl !== undefined) return { config };
-  const embedded = await startEmbedded({ dataDir: config.dataDir, onNotice });
+  // Whoever supervises us starts us again, and the server with us.
+  const onEnd = (): void => process.exit(1);
+  const embedded = await startEmbedded({ dataDir: config.dataDir, onNotice, onEnd });
   const dataSource = singleConnection(embedded.url);
   await dataSource.initialize();
   try {
@@ -41,19 +44,26 @@ export async function attachDatabase(config: Config): Promise<Config> {
   return withAdminKey(config.with({ databaseUrl }));
 }
 
-/** The key of the embedded installation, where it has made one. */
-export function keptAdminKey(dataDir: string): string | undefined {
-  const { adminKeyFile } = dataDirectoryAt(dataDir);
-  return existsSync(adminKeyFile) ? readFileSync(adminKeyFile, 'utf8').trim() : undefined;
-}
-
 /** The embedded installation's key lives beside its data, readable by its owner only. */
 function withAdminKey(config: Config): Config {
   if (config.adminApiKey !== undefined) return config;
-  const { adminKeyFile } = dataDirectoryAt(config.dataDir);
-  if (!existsSync(adminKeyFile)) {
-    mkdirSync(config.dataDir, { recursive: true });
-    writeFileSync(adminKeyFile, `hf_${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
+  return config.with({ adminApiKey: keptAdminKey(config.dataDir) ?? makeAdminKey(config.dataDir) });
+}
+
+/** Whole or not at all, also after a power cut; of several processes that make one at once, all have the first's. */
+function makeAdminKey(dataDir: string): string {
+  const { adminKeyFile } = dataDirectoryAt(dataDir);
+  mkdirSync(dataDir, { recursive: true });
+  const draft = `${adminKeyFile}.${randomUUID()}`;
+  writeFileSync(draft, `hf_${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  try {
+    linkSync(draft, adminKeyFile);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    // Nothing is in it: somebody died while writing it.
+    if (keptAdminKey(dataDir) === undefined) renameSync(draft, adminKeyFile);
+  } finally {
+    rmSync(draft, { force: true });
   }
-  return config.with({ adminApiKey: readFileSync(adminKeyFile, 'utf8').trim() });
+  return keptAdminKey(dataDir)!;
 }

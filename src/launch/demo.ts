@@ -16,7 +16,7 @@ const LOOK_EVERY_MS = 50;
 /** Starts the simulated vendors in this process. */
 export async function startDemoVendors(config: Config): Promise<RunningSimulator> {
   const { listener } = await listenOn(
-    { key: 'VENDORS_PORT', port: config.vendorsPort, mayMove: !config.isSet('VENDORS_PORT') },
+    { key: 'VENDORS_PORT', host: config.host, port: config.vendorsPort, mayMove: !config.isSet('VENDORS_PORT') },
     (port) => startSimulator(simulatorOptions(config, port)),
   );
   return listener;
@@ -34,7 +34,7 @@ export async function welcome(
   }
   const product = await firstProduct(app);
   const seller = vendors.find(({ vendorId }) => vendorId === product?.vendorId) ?? vendors[0]!;
-  console.log(welcomeText(url, adminApiKey ?? '', product?.productId, seller.baseUrl));
+  console.log(welcomeText(url, adminApiKey, product?.productId, seller.baseUrl));
 }
 
 const demoVendor = {
@@ -60,10 +60,16 @@ async function firstProduct(app: NestFastifyApplication): Promise<Product | unde
   return undefined;
 }
 
-function welcomeText(url: string, apiKey: string, productId: string | undefined, vendorUrl: string): string {
+/** Without `ADMIN_API_KEY` an external database has keys of its own, of which nobody can be told. */
+function welcomeText(
+  url: string,
+  apiKey: string | undefined,
+  productId: string | undefined,
+  vendorUrl: string,
+): string {
   const example = [
     `curl -sS -X POST ${url}/v1/orders`,
-    `-H 'Authorization: Bearer ${apiKey}'`,
+    apiKey === undefined ? `-H "Authorization: Bearer $API_KEY"` : `-H 'Authorization: Bearer ${apiKey}'`,
     `-H 'Content-Type: application/json'`,
     `-d '${JSON.stringify({ productId, quantity: 1 }).replaceAll("'", String.raw`'\''`)}'`,
   ].join(' ');
@@ -71,7 +77,7 @@ function welcomeText(url: string, apiKey: string, productId: string | undefined,
 Holdfast is ready.
 
   Swagger UI   ${url}/docs
-  API key      ${apiKey}
+  API key      ${apiKey ?? 'one of yours, as API_KEY; npm run keys -- create makes one'}
 
 ${productId === undefined ? 'The vendors have not been polled yet; see /v1/products in a moment.' : `Place an order:\n\n  ${example}`}
 

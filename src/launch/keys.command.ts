@@ -34,7 +34,7 @@ runCommand(async () => {
   } finally {
     await dataSource.destroy();
   }
-});
+}, USAGE);
 
 type Values = ReturnType<typeof parseCall>['values'];
 

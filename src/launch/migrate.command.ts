@@ -5,9 +5,11 @@ import { attachDatabase } from './database';
 import { UsageError } from './flags';
 import { runCommand } from './command';
 
+const USAGE = 'Usage: npm run migrate (it takes no arguments)';
+
 /** `npm run migrate`: applies what is pending. */
 runCommand(async () => {
-  if (process.argv.length > 2) throw new UsageError('Usage: npm run migrate (it takes no arguments)');
+  if (process.argv.length > 2) throw new UsageError(USAGE);
   const { databaseUrl } = await attachDatabase(Config.read(process.env));
   const dataSource = singleConnection(databaseUrl!);
   await dataSource.initialize();
@@ -17,4 +19,4 @@ runCommand(async () => {
   } finally {
     await dataSource.destroy();
   }
-});
+}, USAGE);

@@ -1,11 +1,10 @@
 import { Config } from '../config/config';
-import { embeddedApiUrl } from '../database/embedded/embedded-postgres';
 import { Api } from '../operations/command-line/api';
 import { WrongCall } from '../operations/command-line/exit-codes';
 import { runOps } from '../operations/command-line/program';
 import { Screen, type Streams } from '../operations/command-line/screen';
 import { runCommand } from './command';
-import { keptAdminKey } from './database';
+import { embeddedApiUrl, keptAdminKey } from './local-installation';
 
 const LOOPBACK = /^(127(\.\d+){3}|localhost|\[::1\])$/;
 

@@ -22,7 +22,7 @@ runCommand(async () => {
   await restore(backup, { databaseUrl, dataDir, mayReplace, paused, searchPath: process.env['PATH'] ?? '', onNotice });
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   console.log(`Restored in ${seconds} s.\n${nextSteps(backup.manifest, paused)}`);
-});
+}, USAGE);
 
 function nextSteps({ method, asOf }: Manifest, paused: boolean): string {
   return [

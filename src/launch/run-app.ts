@@ -11,10 +11,9 @@ import { Agents } from '../lifecycle/agents';
 import { settledWithin } from '../lifecycle/settled-within';
 import { Shutdown } from '../lifecycle/shutdown';
 import { startTracing } from '../observability/tracing';
-import { startDemoVendors, welcome } from './demo';
 import { attachDatabase, openDatabase } from './database';
 import { growHeapSlowly } from './heap';
-import { listenOn } from './listen';
+import { listenOn, urlAt } from './listen';
 import { serveOpenApi } from './openapi';
 import { processModule } from './process-module';
 import { endWith } from './shutdown';
@@ -32,7 +31,8 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
   const app = await createHttpServer(processModule(mode, config), budgets.httpRequestMs);
   if (mode !== 'worker') serveOpenApi(app, version);
 
-  const simulator = demo ? await startDemoVendors(config) : undefined;
+  const show = demo ? await import('./demo.js') : undefined;
+  const simulator = await show?.startDemoVendors(config);
 
   const shutdown = app.get(Shutdown);
   const draining = new Draining(app.getHttpAdapter().getInstance(), shutdown);
@@ -48,7 +48,7 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
   const url = await listen(app, mode, demo, config);
   embedded?.announce(url);
   await goToWork(app, mode);
-  if (simulator) await welcome(app, config, url, simulator);
+  if (show && simulator) await show.welcome(app, config, url, simulator);
 }
 
 /** Waits for the database, then starts the agents. */
@@ -72,13 +72,13 @@ async function closeWithin(deadlineMs: number, app: NestFastifyApplication): Pro
 async function listen(app: NestFastifyApplication, mode: string, demo: boolean, config: Config): Promise<string> {
   const key = mode === 'worker' ? 'WORKER_PORT' : 'PORT';
   const wanted = mode === 'worker' ? config.workerPort : config.port;
-  const { port } = await listenOn({ key, port: wanted, mayMove: demo && !config.isSet(key) }, (candidate) =>
-    app.listen(candidate, config.host),
+  const { port } = await listenOn(
+    { key, host: config.host, port: wanted, mayMove: demo && !config.isSet(key) },
+    (candidate) => app.listen(candidate, config.host),
   );
   // Only now: the list of mapped routes, at every start, is not news.
   app.useLogger(app.get(PinoLogger));
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  const url = `http://${host}:${port}`;
+  const url = urlAt(config.host, port);
   new Logger('Holdfast').log(`${mode} ${version} listens on ${url}`);
   return url;
 }

@@ -35,7 +35,7 @@ runCommand(async () => {
   await http.onModuleDestroy();
   console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts['not tried']} not tried`);
   if (counts.failed > 0) process.exitCode = 1;
-});
+}, USAGE);
 
 function paragraph(verdict: Verdict): string {
   const head = `${MARKS[verdict.result]} ${verdict.name}`;

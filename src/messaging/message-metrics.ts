@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Histogram, Registry } from 'prom-client';
 
-/** The user's line, a second from the commit to the vendor's answer without the vendor's own time, is an edge of both. */
+/** What is promised, a second from the commit to the vendor's answer without the vendor's own time, is an edge of both. */
 const WAIT_BUCKETS_SECONDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 300, 3600];
 const PROCESSING_BUCKETS_SECONDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
 

@@ -3,17 +3,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isProbe } from './probe';
 import { beginSpan, readTraceparent, type Traceparent, traceparentBelow } from './spans';
 
-/** Where a request belongs: below its own span where it is traced, else where its caller said. */
-export type TracedRequest = FastifyRequest & { traceparent: Traceparent };
-
-type RequestInHand = TracedRequest & { span: Span | null };
+/** Where a request belongs: below its own span where it is traced, else where its caller said. A probe has no span. */
+export type TracedRequest = FastifyRequest & { traceparent: Traceparent; span: Span | undefined };
 
 /** A span a request, below the caller's if it named one (`traceparent`). Probes have none. */
 export function traceRequests(fastify: FastifyInstance): void {
   fastify.decorateRequest('traceparent', null);
-  fastify.decorateRequest('span', null);
+  fastify.decorateRequest('span');
   fastify.addHook('onRequest', (given, _, done) => {
-    const request = given as RequestInHand;
+    const request = given as TracedRequest;
     request.traceparent = readTraceparent(request.headers.traceparent);
     if (!isProbe(request)) {
       request.span = spanOf(request);
@@ -22,7 +20,7 @@ export function traceRequests(fastify: FastifyInstance): void {
     done();
   });
   fastify.addHook('onResponse', (request, { statusCode }, done) => {
-    const { span } = request as RequestInHand;
+    const { span } = request as TracedRequest;
     span?.setAttribute('http.response.status_code', statusCode);
     if (statusCode >= 500) {
       span?.setAttribute('error.type', String(statusCode));
@@ -33,18 +31,18 @@ export function traceRequests(fastify: FastifyInstance): void {
   });
 }
 
-/** A path that is nobody's has no route, or names would be without number. */
+/** A span that nobody records is not described either. A path that is nobody's has no route, or names would be without number. */
 function spanOf(request: TracedRequest): Span {
   const { id, method, url, protocol, traceparent } = request;
+  const span = beginSpan(method, traceparent, { kind: SpanKind.SERVER });
+  if (!span.isRecording()) return span;
   const route = request.routeOptions.url;
-  return beginSpan(route === undefined ? method : `${method} ${route}`, traceparent, {
-    kind: SpanKind.SERVER,
-    attributes: {
-      'http.request.method': method,
-      'url.scheme': protocol,
-      'url.path': url.split('?', 1)[0],
-      ...(route !== undefined && { 'http.route': route }),
-      'holdfast.request.id': id,
-    },
+  if (route !== undefined) span.updateName(`${method} ${route}`).setAttribute('http.route', route);
+  // Given at its beginning, the SDK would copy them three times.
+  return span.setAttributes({
+    'http.request.method': method,
+    'url.scheme': protocol,
+    'url.path': url.split('?', 1)[0],
+    'holdfast.request.id': id,
   });
 }

@@ -1,6 +1,7 @@
 import {
   type Context,
   context,
+  INVALID_TRACEID,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -36,7 +37,8 @@ export function beginSpan(name: string, parent: Traceparent, options: SpanOption
 
 /** Where the trace goes on below the span; `otherwise` where nothing is traced. */
 export function traceparentBelow(span: Span, otherwise: Traceparent): Traceparent {
-  return headersIn(trace.setSpan(ROOT_CONTEXT, span)).traceparent ?? otherwise;
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  return traceId === INVALID_TRACEID ? otherwise : `00-${traceId}-${spanId}-0${traceFlags}`;
 }
 
 /** Ends the span with the work, and says in it how that failed. */
@@ -74,12 +76,8 @@ export function failed(span: Span, error: unknown): void {
 
 /** For a request to somebody else, what makes its receiver part of the active span's trace; nothing where nothing is traced. */
 export function traceHeaders(): { traceparent?: string } {
-  return headersIn(context.active());
-}
-
-function headersIn(of: Context): { traceparent?: string } {
   const headers: { traceparent?: string } = {};
-  propagation.inject(of, headers);
+  propagation.inject(context.active(), headers);
   return headers;
 }
 

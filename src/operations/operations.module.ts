@@ -7,6 +7,7 @@ import { DeadLetterMetrics } from './dead-letters/dead-letter-metrics';
 import { DeadLetterQueries } from './dead-letters/dead-letter-queries';
 import { DeadLettersController } from './dead-letters/dead-letters.controller';
 import { Decision } from './dead-letters/decision';
+import { Dismissal } from './dead-letters/dismissal';
 import { Replay } from './dead-letters/replay';
 import { QueueMetrics } from './queues/queue-metrics';
 import { QueueQueries } from './queues/queue-queries';
@@ -16,8 +17,8 @@ import { ReconciliationApiModule, ReconciliationWorkerModule } from './reconcili
 /** What operators see and mend. */
 @Module({
   imports: [MessagingModule, OrdersModule],
-  providers: [DeadLetterQueries, Decision, Replay, QueueQueries],
-  exports: [DeadLetterQueries, Replay, QueueQueries],
+  providers: [DeadLetterQueries, Decision, Dismissal, Replay, QueueQueries],
+  exports: [DeadLetterQueries, Dismissal, Replay, QueueQueries],
 })
 export class OperationsModule {}
 

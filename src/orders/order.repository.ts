@@ -180,6 +180,13 @@ export class OrderRepository {
     );
   }
 
+  /** Units of a product that its vendor is being asked to cancel; they are held until it has. */
+  async unitsAskedBack(on: Connection, vendorId: string, productId: string): Promise<number> {
+    const statement = `SELECT COALESCE(sum(quantity), 0)::integer AS units FROM orders
+      WHERE vendor_id = $1 AND product_id = $2 AND hold_state = 'held' AND cancel_requested_at IS NOT NULL`;
+    return (await rows<{ units: number }>(on, statement, [vendorId, productId]))[0]!.units;
+  }
+
   /** Undecided orders no longer wait for an operator: what was tried before no longer counts towards any limit. */
   async tryAnew(tx: Transaction, orderIds: string[]): Promise<void> {
     await rows(

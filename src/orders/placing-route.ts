@@ -12,8 +12,10 @@ const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/;
 
 /** What the headers of a placing request say. Throws `ValidationFailed`. */
 export const PlacingRequest = createParamDecorator((_: unknown, execution: ExecutionContext): PlacementContext => {
-  const { headers, caller, traceparent } = execution.switchToHttp().getRequest<TracedRequest & { caller: Caller }>();
-  return { client: caller.client, idempotencyKey: readKey(headers['idempotency-key']), traceparent };
+  const { headers, caller, traceparent, span } = execution
+    .switchToHttp()
+    .getRequest<TracedRequest & { caller: Caller }>();
+  return { client: caller.client, idempotencyKey: readKey(headers['idempotency-key']), traceparent, span };
 });
 
 /** Documents what placing routes have in common. */

@@ -1,5 +1,5 @@
 import { VENDOR_ID } from '../vendors/vendor';
-import { PRINTABLE } from '../http/rules';
+import { isPrintable } from '../http/rules';
 
 /** What a vendor sells, as we know it. Prices are decimal strings in the installation's currency. */
 export interface Product {
@@ -40,5 +40,5 @@ export function parseProductId(productId: string): { vendorId: string; sku: stri
 }
 
 export function isSku(sku: string): boolean {
-  return sku.length <= SKU_LENGTH_MAX && PRINTABLE.test(sku);
+  return isPrintable(sku, SKU_LENGTH_MAX);
 }

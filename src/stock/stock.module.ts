@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { Config } from '../config/config';
 import { Agents } from '../lifecycle/agents';
 import { SharedMetrics } from '../observability/metrics/shared-metrics';
 import { ProductCache } from './cache/product-cache';
@@ -16,7 +17,10 @@ export class StockModule {}
 
 @Module({
   imports: [StockModule, SyncModule],
-  providers: [ProductCache, SharedProducts],
+  providers: [
+    ProductCache,
+    { provide: SharedProducts, inject: [Config], useFactory: (config: Config) => SharedProducts.of(config) },
+  ],
   controllers: [ProductsController, SyncsController],
 })
 export class StockApiModule {}

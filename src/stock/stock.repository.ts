@@ -32,11 +32,16 @@ export const THE_PRODUCT = 'p.vendor_id = (SELECT $1::varchar) AND p.product_id 
  * Whether what we know of a locked product `p` of the vendor `v` contains an order the vendor accepted at its own clock,
  * strictly. The product's row is written only when it differs, so the time of the last complete listing speaks for it too;
  * a delta speaks for the rows it wrote, and for no other. Nothing is known to be contained where the listing had no time,
- * and none since an operator accepted a jump of the vendor's clock until a listing was asked for afterwards.
+ * and none since an operator accepted a jump of the vendor's clock until a listing was asked for afterwards. And whatever
+ * the vendor's clock says, which may have been set back since: no listing contains an order that was not placed yet, by
+ * our clock, when the listing was asked for.
  */
-export const CONTAINS_ACCEPTANCE = (acceptedAt: string): string =>
-  `(GREATEST(p.as_of, v.full_as_of) > ${acceptedAt}::timestamptz + v.clock_margin_ms * interval '1 ms'
-    AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at))`;
+export const CONTAINS_ACCEPTANCE = (acceptedAt: string, createdAt: string): string =>
+  `COALESCE(GREATEST(
+      CASE WHEN p.observed_at > ${createdAt} THEN p.as_of END,
+      CASE WHEN v.full_polled_at > ${createdAt} THEN v.full_as_of END
+    ) > ${acceptedAt}::timestamptz + v.clock_margin_ms * interval '1 ms'
+    AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at), false)`;
 
 /**
  * The one counter orders share with each other: `reserved_quantity`. Whoever changes it holds the product's lock, and
@@ -144,13 +149,17 @@ export class StockRepository {
   }
 
   /** See `CONTAINS_ACCEPTANCE`. */
-  async containsAcceptance(tx: Transaction, vendorId: string, productId: string, acceptedAt: Date): Promise<boolean> {
+  async containsAcceptance(
+    tx: Transaction,
+    { orderId, vendorId, productId }: ProductKey & { orderId: string },
+    acceptedAt: Date,
+  ): Promise<boolean> {
     const [found] = await prepared<{ contained: boolean }>(
       tx,
       'contains-acceptance',
-      `SELECT ${CONTAINS_ACCEPTANCE('$3')} AS contained
-       FROM products p JOIN vendors v USING (vendor_id) WHERE ${THE_PRODUCT}`,
-      [vendorId, productId, acceptedAt],
+      `SELECT ${CONTAINS_ACCEPTANCE('$3', 'o.created_at')} AS contained
+       FROM products p JOIN vendors v USING (vendor_id), orders o WHERE ${THE_PRODUCT} AND o.order_id = $4`,
+      [vendorId, productId, acceptedAt, orderId],
     );
     return found?.contained ?? false;
   }

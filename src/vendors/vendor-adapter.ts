@@ -37,6 +37,9 @@ export interface PollMarks {
   etag: string | null;
 }
 
+/** Nothing is remembered: the next poll asks for everything. */
+export const NO_MARKS: PollMarks = { position: null, etag: null };
+
 /** `unchanged`: the vendor says that the complete listing with this etag still holds. */
 export type Poll = { outcome: 'unchanged' } | Listing;
 
@@ -114,11 +117,16 @@ export interface NotSent {
   health?: CallHealth;
 }
 
-export type PurchaseAnswer = Accepted | Refused | Unknown | NotSent;
+/** It has it, and has not decided. */
+export interface Pending {
+  outcome: 'pending';
+  detail: string;
+}
 
-/** `pending`: known and not decided. `not_found`: not in the books at this moment, which alone proves nothing. */
-export type LookUpAnswer =
-  Accepted | Refused | Unknown | { outcome: 'pending'; detail: string } | { outcome: 'not_found' };
+export type PurchaseAnswer = Accepted | Refused | Pending | Unknown | NotSent;
+
+/** `not_found`: not in the books at this moment, which alone proves nothing. */
+export type LookUpAnswer = Accepted | Refused | Pending | Unknown | { outcome: 'not_found' };
 
 /**
  * `cancelled`: nothing of this reference is or will ever be bought. `too_late`: the vendor has it and keeps it.

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type Flags, HELP, parseFlags, UsageError } from './flags';
 import { caveats, describeMachine } from './machine';
+import { benchConsistency } from './consistency/consistency';
 import { benchDispatch } from './dispatch/dispatch';
 import { benchIsolation } from './dispatch/isolation';
 import { benchOverhead } from './overhead/overhead';
@@ -42,6 +43,8 @@ function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promi
       return benchStock(testbed, stopSteps, flags);
     case 'overhead':
       return benchOverhead(testbed, stopSteps, flags);
+    case 'consistency':
+      return benchConsistency(testbed, flags);
     case 'soak':
       return soak(testbed, flags);
   }

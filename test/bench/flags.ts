@@ -10,16 +10,26 @@ export interface Flags {
   only: string[] | undefined;
   minutes: number;
   skus: number;
+  rows: number;
   profile: boolean;
 }
 
-export const SECTIONS = ['placement', 'dispatch', 'isolation', 'reads', 'stock', 'overhead', 'soak'] as const;
+export const SECTIONS = [
+  'placement',
+  'dispatch',
+  'isolation',
+  'reads',
+  'stock',
+  'overhead',
+  'consistency',
+  'soak',
+] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export class UsageError extends Error {}
 
-const DEFAULTS = { seconds: 8, runs: 5, minutes: 10, skus: SKUS_MAX };
-const QUICK = { seconds: 2, runs: 1, minutes: 0.5, skus: 20_000 };
+const DEFAULTS = { seconds: 8, runs: 5, minutes: 10, skus: SKUS_MAX, rows: 1_000_000 };
+const QUICK = { seconds: 2, runs: 1, minutes: 0.5, skus: 20_000, rows: 100_000 };
 /** A run of `stock` takes minutes, and differs little from the next. */
 const STOCK_RUNS = 3;
 
@@ -32,6 +42,7 @@ Sections
   reads          how many single products can be read, from memory and not
   stock          how fast a vendor's stock is synced, and what orders notice of it
   overhead       what metrics, logs and traces cost of placing orders
+  consistency    how soon /v1/consistency answers over large books, and what counting costs of placing orders
   soak           memory of the API under full load
 
 Flags
@@ -41,8 +52,9 @@ Flags
                  ${CASES.map(({ name }) => name).join(', ')}
   --minutes <n>  soak, isolation: how long (${DEFAULTS.minutes})
   --skus <n>     stock: how many the vendor lists (${DEFAULTS.skus})
+  --rows <n>     consistency: how many products, and how many orders (${DEFAULTS.rows})
   --profile      keeps a CPU profile of each API process beside the results, at some cost
-  --quick        a smoke run: ${QUICK.runs} run of ${QUICK.seconds} s, a soak of half a minute, a stock of ${QUICK.skus} SKUs
+  --quick        a smoke run: ${QUICK.runs} run of ${QUICK.seconds} s, a soak of half a minute, ${QUICK.skus} SKUs, ${QUICK.rows} rows
   --help         says this`;
 
 /** Throws UsageError; undefined where only help is wanted. */
@@ -58,6 +70,7 @@ export function parseFlags(args: string[]): Flags | undefined {
     only: values.only === undefined ? undefined : casesOf(values.only),
     minutes: positive('--minutes', values.minutes, defaults.minutes),
     skus: positive('--skus', values.skus, defaults.skus),
+    rows: positive('--rows', values.rows, defaults.rows),
     profile: values.profile ?? false,
   };
   if (!Number.isInteger(flags.runs)) throw new UsageError(`--runs: expected a whole number, found ${values.runs}`);
@@ -83,6 +96,7 @@ function read(args: string[]) {
         only: { type: 'string' },
         minutes: { type: 'string' },
         skus: { type: 'string' },
+        rows: { type: 'string' },
         profile: { type: 'boolean' },
         quick: { type: 'boolean' },
         help: { type: 'boolean' },

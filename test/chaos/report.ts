@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Table } from '../bench/report';
@@ -54,7 +54,7 @@ export function violationsOf({ violations }: RoundResult): string[] {
 
 /** Everything there is to see of a round that broke something. Answers the folder. */
 export function keepEvidence(
-  { round, evidence, violations, recoveredMs }: RoundResult,
+  { round, evidence, violations, recoveredMs, watchFolder }: RoundResult,
   world: World,
   folder: string,
 ): string {
@@ -74,6 +74,10 @@ export function keepEvidence(
     world.processes.map(({ name, endedByItself }) => ({ name, endedByItself })),
   );
   for (const { process, text } of outputs) write(`${process.replace(' ', '-')}.log`, text);
+  if (watchFolder !== undefined) {
+    cpSync(watchFolder, join(into, 'prometheus'), { recursive: true });
+    rmSync(watchFolder, { recursive: true });
+  }
   return into;
 }
 

@@ -9,6 +9,7 @@ import type { Evidence, Violation } from './checker/evidence';
 import { type Beginning, beginning, gather } from './checker/gathering';
 import { Sightings } from './checker/sightings';
 import type { Fault, Trouble } from './faults/fault';
+import { dismissOrphans } from './faults/messages';
 import { createdIds } from './history';
 import { CALM_MS, PAUSE_LONG_MS_MAX, PAUSE_MS_MAX } from './settings';
 import { allReady, restock, type World } from './world/world';
@@ -36,22 +37,29 @@ export interface RoundResult {
   recoveredMs: number | undefined;
   /** That were lit, where somebody watched. */
   alerts: string[];
+  /** Of whoever watched a round that broke something. */
+  watchFolder?: string;
 }
 
 /** Load, faults, calm, check. */
 export async function runRound(world: World, round: Round): Promise<RoundResult> {
   if (!round.watched) return strainAndCheck(world, round);
   const watch = await AlertWatch.start(world);
+  let keep = false;
   try {
     const result = await strainAndCheck(world, round);
     const alerts = await watch.lit();
-    return { ...result, alerts, violations: [...result.violations, ...checkAlerts(round.faults, alerts)] };
+    const violations = [...result.violations, ...round.faults.flatMap((fault) => checkAlerts(fault, alerts))];
+    keep = violations.length > 0;
+    return { ...result, alerts, violations, ...(keep && { watchFolder: watch.folder }) };
   } finally {
     await watch.stop();
+    if (!keep) watch.remove();
   }
 }
 
 async function strainAndCheck(world: World, round: Round): Promise<RoundResult> {
+  await dismissOrphans(world);
   await restock(world);
   const began = await beginning(world);
   const random = randomOf(round.seed);
@@ -60,7 +68,7 @@ async function strainAndCheck(world: World, round: Round): Promise<RoundResult> 
     world,
     random,
     `${round.name}-${Date.now()}`,
-    round.lengthy ? PAUSE_LONG_MS_MAX : PAUSE_MS_MAX,
+    round.lengthy || round.watched ? PAUSE_LONG_MS_MAX : PAUSE_MS_MAX,
   );
   const idle = await makeFaults(world, round, random, buyers);
   const calmSince = performance.now();
@@ -84,6 +92,7 @@ async function strainAndCheck(world: World, round: Round): Promise<RoundResult> 
 async function makeFaults(world: World, round: Round, random: Random, buyers: Buyers): Promise<Violation[]> {
   const trouble: Trouble = {
     durationMs: round.durationMs,
+    gently: round.watched,
     lengthy: round.lengthy,
     random,
     orderIds: () => buyers.purchases.flatMap(createdIds),

@@ -32,6 +32,8 @@ const routes: [method: string, path: string, scope: string, body?: unknown][] = 
   ['GET', `/v1/dead-letters/${ID}`, 'ops'],
   ['POST', '/v1/dead-letters/replay', 'ops', {}],
   ['POST', `/v1/dead-letters/${ID}/replay`, 'ops'],
+  ['POST', '/v1/dead-letters/dismiss', 'ops', {}],
+  ['POST', `/v1/dead-letters/${ID}/dismiss`, 'ops'],
   ['POST', '/v1/reconciliation/runs', 'ops', {}],
   ['GET', '/v1/reconciliation/runs', 'ops'],
   ['GET', `/v1/reconciliation/runs/${ID}`, 'ops'],
@@ -110,6 +112,17 @@ describe.each(routes)('%s %s', (method, path, scope, body) => {
     const address = `${path}${path.includes('?') ? '&' : '?'}access_token=${keys['everything']!.key}`;
     expectProblem(await new ApiClient(target.api.url, undefined).call(method, address, body), '401 UNAUTHENTICATED');
   });
+});
+
+it.each([
+  ['that is not JSON', '{', 'application/json'],
+  ['of another type', 'x', 'text/plain'],
+  ['of two megabytes', ' '.repeat(2 * 1024 * 1024), 'application/json'],
+])('a stranger is told so whatever the body: one %s is not even read', async (_, body, type) => {
+  for (const [method, path] of routes.filter(([asked]) => asked !== 'GET')) {
+    const stranger = new ApiClient(target.api.url, undefined);
+    expectProblem(await stranger.call(method, path, body, { 'content-type': type }), '401 UNAUTHENTICATED');
+  }
 });
 
 it('all of that changed nothing, and logged no error', async () => {

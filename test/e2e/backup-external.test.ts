@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
 import { singleConnection } from '../../src/database/data-source';
+import { dumpCopying } from '../../src/operations/backup/dump';
+import { newId } from '../../src/database/new-id';
 import type { Manifest } from '../../src/operations/backup/manifest';
+import { stagingTable } from '../../src/stock/sync/staging.repository';
 import { ApiClient } from '../support/client';
 import { run } from '../support/command';
 import { canStartPostgres, ExternalPostgres } from '../support/external-postgres';
@@ -76,7 +79,12 @@ describe.each(transports)('a dump of an external database, taken while orders tr
 
     it('brings every order in it right at its vendor, on an empty broker, none of them bought twice', async () => {
       await postgres.run('CREATE DATABASE restored');
-      const DATABASE_URL = postgres.urlOf('restored');
+      // A role that may make tables and nothing else: its administrator has made the extension.
+      await postgres.run(
+        'CREATE ROLE shop LOGIN; GRANT CREATE ON SCHEMA public TO shop; CREATE EXTENSION pg_trgm',
+        'restored',
+      );
+      const DATABASE_URL = postgres.urlOf('restored', 'shop');
       const beganAt = performance.now();
       const told = await run(RESTORE, ['--from', backup], { DATABASE_URL });
       expect([told.code, told.stderr]).toEqual([0, '']);
@@ -117,3 +125,65 @@ describe.each(transports)('a dump of an external database, taken while orders tr
     }
   });
 });
+
+(canStartPostgres ? it : it.skip)(
+  'a dump does not wait for a listing that is being dropped, nor fall over it',
+  async () => {
+    const backups = mkdtempSync(join(tmpdir(), 'holdfast-backups-'));
+    const postgres = await ExternalPostgres.start();
+    try {
+      await postgres.run('CREATE DATABASE busy');
+      const DATABASE_URL = postgres.urlOf('busy');
+      expect((await run(MIGRATE, [], { DATABASE_URL })).code).toBe(0);
+      const worker = await singleConnection(DATABASE_URL).initialize();
+      const listing = stagingTable(newId());
+      await worker.query(`CREATE UNLOGGED TABLE ${listing} (it integer)`);
+      await worker.query('BEGIN');
+      await worker.query(`DROP TABLE ${listing}`);
+      const { code, stderr } = await run(BACKUP, ['--to', backups], { DATABASE_URL });
+      // Had it waited, the server would have given the transaction up meanwhile, and the table would be there again.
+      await worker.query('COMMIT').catch(() => undefined);
+      const [{ gone }] = await worker.query('SELECT to_regclass($1) IS NULL AS gone', [listing]);
+      await worker.destroy();
+      expect([code, stderr, gone]).toEqual([0, '', true]);
+    } finally {
+      await postgres.remove();
+      rmSync(backups, { recursive: true, force: true });
+    }
+  },
+);
+
+(canStartPostgres ? it : it.skip)(
+  'a dump does not fall over listings that come and go between what it sees and what it asks',
+  async () => {
+    const backups = mkdtempSync(join(tmpdir(), 'holdfast-backups-'));
+    const postgres = await ExternalPostgres.start();
+    try {
+      await postgres.run('CREATE DATABASE busy');
+      const DATABASE_URL = postgres.urlOf('busy');
+      expect((await run(MIGRATE, [], { DATABASE_URL })).code).toBe(0);
+      const worker = await singleConnection(DATABASE_URL).initialize();
+      let dumping = true;
+      const listing = (async () => {
+        while (dumping) {
+          const tables = Array.from({ length: 20 }, () => stagingTable(newId()));
+          for (const table of tables) await worker.query(`CREATE UNLOGGED TABLE ${table} (it integer)`);
+          for (const table of tables) await worker.query(`DROP TABLE ${table}`);
+        }
+      })();
+      const copying = dumpCopying(DATABASE_URL, process.env['PATH']!);
+      const said: unknown[] = [];
+      for (let dump = 0; dump < 10; dump++) {
+        const folder = mkdtempSync(join(backups, 'dump-'));
+        said.push(await copying.copy(folder).then(() => 'done', String));
+      }
+      dumping = false;
+      await listing;
+      await worker.destroy();
+      expect(said).toEqual(said.map(() => 'done'));
+    } finally {
+      await postgres.remove();
+      rmSync(backups, { recursive: true, force: true });
+    }
+  },
+);

@@ -122,7 +122,7 @@ describe.each(['accept', 'reject'])('POST /v1/vendors/{vendorId}/syncs/{syncRunI
   });
 });
 
-describe('POST /v1/dead-letters/replay', () => {
+describe.each(['replay', 'dismiss'])('POST /v1/dead-letters/%s', (what) => {
   const rows: [field: string, values: unknown[]][] = [
     ['vendorId', ['', 'A', 'a b', 'a\0', 1, null, [], ['acme'], {}]],
     [
@@ -139,16 +139,16 @@ describe('POST /v1/dead-letters/replay', () => {
     'refuses the %s %j',
     async (field, value) => {
       const body = { dryRun: true, [field]: value };
-      expectProblem(await client.post('/v1/dead-letters/replay', body), '400 VALIDATION_FAILED', [field]);
+      expectProblem(await client.post(`/v1/dead-letters/${what}`, body), '400 VALIDATION_FAILED', [field]);
     },
   );
 });
 
-describe('POST /v1/dead-letters/{deadLetterId}/replay', () => {
-  const path = '/v1/dead-letters/01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d/replay';
+describe.each(['replay', 'dismiss'])('POST /v1/dead-letters/{deadLetterId}/%s', (what) => {
+  const path = `/v1/dead-letters/01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d/${what}`;
 
   it.each(['{"dryRun":true}', '{"surprise":1}', '["dryRun"]', 'null', '1', '"dryRun"'])(
-    'refuses the body %s: nobody who asks for a dry run is given a replay',
+    'refuses the body %s: nobody who asks for a dry run is given more',
     async (body) => expectProblem(await client.post(path, body), '400 VALIDATION_FAILED', ['body']),
   );
 

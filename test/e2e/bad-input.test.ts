@@ -3,6 +3,7 @@ import type { ApiClient } from '../support/client';
 import { expectProblem, startTarget, type Target } from '../support/refusals';
 
 const MiB = 1024 * 1024;
+const ID = '01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d';
 const order = { productId: 'acme:A-1', quantity: 1 };
 const vendor = { name: 'Acme', kind: 'rest', baseUrl: 'http://127.0.0.1:9/acme' };
 const key = { name: 'shop', scopes: ['orders:read'] };
@@ -14,12 +15,20 @@ const bodies: [method: string, path: string, good: Record<string, unknown>][] = 
   ['PUT', '/v1/vendors/acme', vendor],
   ['POST', '/v1/api-keys', key],
   ['POST', '/v1/dead-letters/replay', { dryRun: true }],
+  ['POST', '/v1/dead-letters/dismiss', { dryRun: true }],
   ['POST', '/v1/reconciliation/runs', { dryRun: true }],
-  [
-    'POST',
-    '/v1/reconciliation/cases/01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d/resolve',
-    { resolution: 'dismiss', note: 'Yes.' },
-  ],
+  ['POST', `/v1/reconciliation/cases/${ID}/resolve`, { resolution: 'dismiss', note: 'Yes.' }],
+];
+
+/** Every route that takes none: its address says everything. */
+const bodiless: [method: string, path: string][] = [
+  ['POST', `/v1/orders/${ID}/cancel`],
+  ['POST', '/v1/vendors/acme/pause'],
+  ['POST', '/v1/vendors/acme/resume'],
+  ['POST', '/v1/vendors/acme/sync'],
+  ['DELETE', `/v1/api-keys/${ID}`],
+  ['POST', `/v1/dead-letters/${ID}/replay`],
+  ['POST', `/v1/dead-letters/${ID}/dismiss`],
 ];
 
 let target: Target;
@@ -107,11 +116,30 @@ describe.each(bodies)('%s %s', (method, path, good) => {
   ])('refuses two megabytes, their length %s, and the client can go on', async (_, framing) => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const url = `${client.url}${path}`;
-    const headers = { 'content-type': 'application/json', ...framing };
+    const authorization = `Bearer ${target.adminApiKey}`;
+    const headers = { authorization, 'content-type': 'application/json', ...framing };
     const large = await exchange(url, { method, agent, headers }, Buffer.alloc(2 * MiB, ' '));
     expect([large.status, large.code]).toEqual([413, 'BODY_TOO_LARGE']);
     expect((await exchange(`${client.url}/health/live`, { agent })).status).toBe(200);
     agent.destroy();
+  });
+});
+
+describe.each(bodiless)('%s %s', (method, path) => {
+  it.each([[{ dryRun: true }], [[1]], ['"text"'], ['null'], ['0']])('refuses the body %j', async (body) => {
+    expectProblem(await client.call(method, path, body), '400 VALIDATION_FAILED', ['body']);
+  });
+
+  it('refuses what is not JSON, or too much', async () => {
+    expectProblem(await client.call(method, path, '{'), '400 MALFORMED_JSON');
+    expectProblem(await client.call(method, path, 'x', { 'content-type': 'text/plain' }), '415 UNSUPPORTED_MEDIA_TYPE');
+    const headers = {
+      authorization: `Bearer ${target.adminApiKey}`,
+      'content-type': 'application/json',
+      'content-length': 2 * MiB,
+    };
+    const large = await exchange(`${client.url}${path}`, { method, headers }, Buffer.alloc(2 * MiB, ' '));
+    expect([large.status, large.code]).toEqual([413, 'BODY_TOO_LARGE']);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { ApiClient } from '../support/client';
+import { STOCK } from '../support/installation';
 import { expectProblem, startTarget, type Target } from '../support/refusals';
 
 const good = { productId: 'acme:A-1', quantity: 1 };
@@ -147,6 +148,10 @@ describe('POST /v1/checkouts', () => {
       'lines[2].productId',
     ]);
     const short = { productId: 'acme:A-2', quantity: 30 };
+    const both = await client.post('/v1/checkouts', { lines: [short, unknown, good, short] });
+    expectProblem(both, '404 PRODUCT_NOT_FOUND', ['lines[0].quantity', 'lines[3].quantity', 'lines[1].productId']);
+    expect(both.body.errors[0]).toMatchObject({ productId: 'acme:A-2', requested: 60, available: STOCK });
+    expect(both.body.errors[2]).toMatchObject({ productId: 'acme:none', requested: 1, available: 0 });
     expectProblem(await client.post('/v1/checkouts', { lines: [short, good, short] }), '409 INSUFFICIENT_STOCK', [
       'lines[0].quantity',
       'lines[2].quantity',

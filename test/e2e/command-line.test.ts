@@ -12,6 +12,9 @@ import { waitFor } from '../support/wait';
 const MAIN = 'main.js';
 const MIGRATE = 'launch/migrate.command.js';
 const KEYS = 'launch/keys.command.js';
+const BACKUP = 'launch/backup.command.js';
+const RESTORE = 'launch/restore.command.js';
+const VENDOR_CHECK = 'launch/vendor-check.command.js';
 const ADMIN_API_KEY = 'command-line-test-key';
 /** Nobody listens on port 1. */
 const UNREACHABLE = 'postgres://holdfast:hunter2@127.0.0.1:1/holdfast';
@@ -83,6 +86,14 @@ describe('flags', () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(/Usage/);
   });
+
+  it.each([MIGRATE, KEYS, BACKUP, RESTORE, VENDOR_CHECK])(
+    '%s --help says how it is used, and does nothing',
+    async (command) => {
+      const told = await run(command, ['--help'], { DATABASE_URL: 'postgres://nobody:nothing@127.0.0.1:1/none' });
+      expect(told).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Usage/), stderr: '' });
+    },
+  );
 });
 
 describe('configuration', () => {
@@ -125,6 +136,17 @@ describe('configuration', () => {
       expect(stderr).not.toContain('hunter2');
     },
   );
+
+  it.each([
+    ['api', 'PORT', 'no-such-host.invalid'],
+    ['vendors', 'VENDORS_PORT', '192.0.2.1'],
+  ])('of %s exits 1 where HOST, beside %s, is no address of this machine: %s', async (mode, key, HOST) => {
+    database = await createDatabase();
+    const env = { DATABASE_URL: database.url, ADMIN_API_KEY, HOLDFAST_DATA_DIR: dataDir, HOST };
+    const { code, stderr } = await run(MAIN, [`--mode=${mode}`], { ...env, [key]: String(await freePort()) });
+    const said = /^HOST: expected the name or address of an interface of this machine, found (\S+) \(E[A-Z_]+\)\.\n$/;
+    expect([code, said.exec(stderr)?.[1] ?? stderr]).toEqual([1, HOST]);
+  });
 
   describe('of a port that is taken', () => {
     let occupant: Server;

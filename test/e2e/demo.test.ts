@@ -1,4 +1,6 @@
 import { execFileSync, execSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ApiClient } from '../support/client';
 import { newDataDir, removeDataDir } from '../support/data-dir';
 import { type AppProcess, freePort, startProcess } from '../support/processes';
@@ -118,6 +120,29 @@ describe('npm start, on a machine with nothing but Node', () => {
     expect((await purchases(ledgerUrl)).toSorted()).toEqual(
       placed.map(({ body }) => body.orderId as string).toSorted(),
     );
+  });
+
+  it('makes its key anew where somebody died while writing it', async () => {
+    const dataDir = keptDataDir();
+    mkdirSync(dataDir, { recursive: true, mode: 0o711 });
+    chmodSync(dataDir, 0o711);
+    writeFileSync(join(dataDir, 'admin-api-key'), '');
+    const app = await startDemo(dataDir, String(await freePort()));
+    expect(app.welcome.apiKey).toMatch(/^hf_[\w-]{43}$/);
+    expect(readFileSync(join(dataDir, 'admin-api-key'), 'utf8').trim()).toBe(app.welcome.apiKey);
+    expect((await new ApiClient(app.url, app.welcome.apiKey).get('/v1/orders')).status).toBe(200);
+  });
+
+  it('ends when its database server does, so that whoever looks after it starts both again', async () => {
+    const dataDir = keptDataDir();
+    const port = String(await freePort());
+    const first = await startDemo(dataDir, port);
+    const [server] = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');
+    process.kill(Number(server), 'SIGKILL');
+    await waitFor(() => !first.running(), { withinMs: 10_000, what: 'it to end' });
+    expect([await first.stop(), first.output()]).toEqual([1, expect.stringContaining('ended by itself')]);
+    const second = await startDemo(dataDir, port);
+    expect(second.welcome.apiKey).toBe(first.welcome.apiKey);
   });
 });
 

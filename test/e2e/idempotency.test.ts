@@ -85,6 +85,14 @@ describe('the same key and body again', () => {
     expect([second.status, replayed(second), second.body.orderId]).toEqual([201, 'true', first.body.orderId]);
   });
 
+  it('is the same checkout in another spelling', async () => {
+    const productId = untouchedProduct();
+    const checkOut = (body: string) => client.post('/v1/checkouts', body, { 'idempotency-key': 'spelt checkout' });
+    const first = await checkOut(`{"lines":[{"productId":"${productId}","quantity":1}]}`);
+    const second = await checkOut(`{ "lines": [{"quantity": 1.0, "productId": "${productId}"}] }`);
+    expect([second.status, replayed(second), second.body]).toEqual([201, 'true', first.body]);
+  });
+
   it('is remembered by every API process', async () => {
     const body = { productId: untouchedProduct(), quantity: 1 };
     const { key } = await keyOf('everywhere');

@@ -12,6 +12,8 @@ const PRODUCTS = 20;
 const STOCK = 12 * KILLS;
 /** Of buyers after silence: a process that is down refuses at once. */
 const REPEAT_AFTER_MS = 20;
+/** Of buyers between two purchases while one of the processes starts again: they leave it the processors. */
+const THINKING_MS = 200;
 
 /** The test server does not wait for its disk; a real one does, and then is when a process that dies leaves it open. */
 const SLOW_COMMIT = `
@@ -32,6 +34,8 @@ interface Purchase {
 describe('API processes that are killed under load', () => {
   let fleet: Fleet;
   let shoppers: Shopper[];
+  /** Buyers buy one after the other as long as both processes are up, so that each kill meets all of them. */
+  let bothUp = true;
 
   beforeAll(async () => {
     const catalogues = { acme: catalogueOf(PRODUCTS, STOCK) };
@@ -80,14 +84,14 @@ describe('API processes that are killed under load', () => {
 
   /** The two die in turn, each at a random moment after the other came back, which carries the load meanwhile. */
   async function killInTurn(random: Random): Promise<void> {
-    let restarted = Promise.resolve();
     for (let kill = 0; kill < KILLS; kill++) {
-      await restarted;
-      await pause(50 + random() * 550);
+      // By then nobody thinks any more.
+      await pause(THINKING_MS + random() * 550);
       await fleet.apis[kill % 2]!.kill();
-      restarted = fleet.restart(kill % 2);
+      bothUp = false;
+      await fleet.restart(kill % 2);
+      bothUp = true;
     }
-    await restarted;
   }
 
   /** Buyers buy, one purchase after the other, until it is over; each stays with its purchase until that is answered. */
@@ -99,6 +103,7 @@ describe('API processes that are killed under load', () => {
         const purchase = choose(purchases.length, random);
         purchases.push(purchase);
         await buy(purchase, random);
+        if (!bothUp) await pause(THINKING_MS);
       }
     });
     await killing.finally(() => (over = true));

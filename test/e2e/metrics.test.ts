@@ -1,8 +1,9 @@
+import { ApiClient } from '../support/client';
 import { newDataDir, removeDataDir } from '../support/data-dir';
 import { createDatabase, type TestDatabase } from '../support/database';
 import { completed, type Installation, install, STOCK } from '../support/installation';
 import { type Metrics, scrape, valueOf } from '../support/metrics';
-import { freePort, startProcess } from '../support/processes';
+import { freePort, ready, startProcess } from '../support/processes';
 import { waitFor } from '../support/wait';
 
 const WITHIN_MS = 15_000;
@@ -134,6 +135,20 @@ describe('GET /metrics', () => {
     const vendors = samples.flatMap(({ labels }) => labels['vendor'] ?? []);
     expect(new Set(vendors)).toEqual(new Set(['acme', '_unknown']));
     expect(valueOf({ types: new Map(), samples }, 'holdfast_placement_batch_size_sum')).toBeGreaterThan(100);
+  });
+
+  it('knows the vendor of an order that another process had placed', async () => {
+    const { client, adminApiKey: ADMIN_API_KEY } = installation;
+    const key = { 'idempotency-key': 'elsewhere' };
+    const order = { productId: 'acme:A-6', quantity: 1 };
+    await client.post('/v1/orders', order, key);
+    const env = { DATABASE_URL: database.url, ADMIN_API_KEY, LOG_LEVEL: 'warn', PORT: String(await freePort()) };
+    const other = await startProcess('api', env);
+    await ready(other);
+    await new ApiClient(other.url, ADMIN_API_KEY).post('/v1/orders', order, key);
+    const metrics = await scrape(other.url);
+    await other.stop();
+    expect(valueOf(metrics, 'holdfast_orders_placed_total', { vendor: 'acme', result: 'replayed' })).toBe(1);
   });
 
   it('counts what vendors were asked and what they answered, by operation', async () => {

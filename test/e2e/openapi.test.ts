@@ -36,6 +36,8 @@ const OPERATIONS: Record<string, string> = {
   getDeadLetter: 'GET /v1/dead-letters/{deadLetterId}',
   replayDeadLetter: 'POST /v1/dead-letters/{deadLetterId}/replay',
   replayDeadLetters: 'POST /v1/dead-letters/replay',
+  dismissDeadLetter: 'POST /v1/dead-letters/{deadLetterId}/dismiss',
+  dismissDeadLetters: 'POST /v1/dead-letters/dismiss',
   startReconciliation: 'POST /v1/reconciliation/runs',
   listReconciliations: 'GET /v1/reconciliation/runs',
   getReconciliation: 'GET /v1/reconciliation/runs/{reconciliationRunId}',
@@ -72,6 +74,7 @@ const CODES: Record<string, string[]> = {
     'ORDER_NOT_CANCELLABLE',
     'SYNC_NOT_HELD',
     'SYNC_SUPERSEDED',
+    'DEAD_LETTER_NOT_DISMISSABLE',
     'DEAD_LETTER_NOT_REPLAYABLE',
     'CASE_NOT_OPEN',
     'CASE_OUTDATED',
@@ -120,6 +123,17 @@ const secured = () => Object.entries(operations).filter(([, { path }]) => path.s
 it('every operation has its own stable name', () => {
   const named = Object.entries(operations).map(([name, { method, path }]) => [name, `${method} ${path}`]);
   expect(Object.fromEntries(named)).toEqual(OPERATIONS);
+});
+
+it('numbers are whole, but for those that are measured', () => {
+  const { OrderDto, ProductDto, QueueDto, VendorDto } = document.components.schemas;
+  expect([OrderDto.properties.quantity.type, ProductDto.properties.stockQuantity.type]).toEqual(['integer', 'integer']);
+  expect([QueueDto.properties.oldestSeconds.type, VendorDto.properties.stockAgeSeconds.type]).toEqual([
+    'number',
+    'number',
+  ]);
+  const { parameters } = operations['listOrders']!.operation as { parameters: { name: string; schema: Json }[] };
+  expect(parameters.find(({ name }) => name === 'limit')?.schema.type).toBe('integer');
 });
 
 it('the documented methods of a path are those that exist', async () => {
@@ -218,6 +232,7 @@ it('the example of every request body is one that the API reads', async () => {
     placeOrder: '404 PRODUCT_NOT_FOUND',
     putVendor: '201 undefined',
     rejectSync: '404 SYNC_RUN_NOT_FOUND',
+    dismissDeadLetters: '200 undefined',
     replayDeadLetters: '202 undefined',
     resolveCase: '404 CASE_NOT_FOUND',
     startReconciliation: '404 VENDOR_NOT_FOUND',
@@ -265,6 +280,8 @@ it('every real answer has exactly the documented fields and types', async () => 
     ['getDeadLetter', `/v1/dead-letters/${deadLetterId}`],
     ['replayDeadLetter', `/v1/dead-letters/${deadLetterId}/replay`],
     ['replayDeadLetters', '/v1/dead-letters/replay', { dryRun: true }],
+    ['dismissDeadLetter', `/v1/dead-letters/${deadLetterId}/dismiss`],
+    ['dismissDeadLetters', '/v1/dead-letters/dismiss', { dryRun: true }],
     ['startReconciliation', '/v1/reconciliation/runs', { vendorId: 'acme', dryRun: true }],
     ['listReconciliations', '/v1/reconciliation/runs'],
     ['getReconciliation', `/v1/reconciliation/runs/${reconciliationRunId}`],

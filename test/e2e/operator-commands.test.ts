@@ -184,6 +184,16 @@ describe('npm run ops, beside a running installation', () => {
 describe('npm run ops, without an installation', () => {
   const env = { HOLDFAST_DATA_DIR: join(tmpdir(), 'holdfast-nowhere') };
 
+  it('asks nothing with a wrong configuration, and shows no password', async () => {
+    const wrong = await run(OPS, ['queues'], { ...env, PORT: 'eighty' });
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/PORT: expected .* found "eighty"\n$/)]);
+    const away = await run(OPS, ['queues', '--key', 'k'], {
+      ...env,
+      HOLDFAST_URL: 'http://admin:hunter2@127.0.0.1:1/shop/',
+    });
+    expect([away.code, away.stderr]).toEqual([3, 'http://127.0.0.1:1/shop cannot be reached (ECONNREFUSED).\n']);
+  });
+
   it('says what cannot be reached', async () => {
     const { code, stderr } = await run(OPS, ['queues', '--url', 'http://127.0.0.1:1', '--key', 'k'], env);
     expect([code, stderr]).toEqual([3, 'http://127.0.0.1:1 cannot be reached (ECONNREFUSED).\n']);

@@ -1,6 +1,18 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createDatabase, type TestDatabase } from '../support/database';
 import { install, type Installation } from '../support/installation';
+import { freePort, startProcess } from '../support/processes';
 import { waitFor } from '../support/wait';
+
+/** Makes a process fail, where nobody catches it, as soon as it has answered a request. */
+const FAIL_AFTER_ANSWER = `const { ServerResponse } = require('node:http');
+const end = ServerResponse.prototype.end;
+ServerResponse.prototype.end = function (...given) {
+  if (this.req.url === '/docs') this.once('finish', () => setImmediate(() => { throw new Error('planted'); }));
+  return end.apply(this, given);
+};`;
 
 describe('the log', () => {
   let database: TestDatabase;
@@ -43,5 +55,24 @@ describe('the log', () => {
     ]);
     expect(api.output()).not.toContain('not-for-the-log');
     expect(api.output()).not.toContain(installation.adminApiKey);
+  });
+
+  it('has the line of the last request of a process that ends by what nobody caught', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-last-line-'));
+    const preloaded = join(folder, 'fail.cjs');
+    writeFileSync(preloaded, FAIL_AFTER_ANSWER);
+    const api = await startProcess('api', {
+      DATABASE_URL: database.url,
+      ADMIN_API_KEY: installation.adminApiKey,
+      PORT: String(await freePort()),
+      NODE_OPTIONS: `--require ${preloaded}`,
+    });
+    await fetch(`${api.url}/docs`);
+    // Its end may be noticed before its last words.
+    const ended = () => !api.running() && api.output().includes('Ended by an uncaughtException: planted');
+    await waitFor(ended, { withinMs: 10_000, what: 'the end' });
+    expect(await api.stop()).toBe(1);
+    rmSync(folder, { recursive: true });
+    expect(api.output()).toContain('"msg":"GET /docs 200"');
   });
 });

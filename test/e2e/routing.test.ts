@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { ApiClient } from '../support/client';
 import { expectProblem, startTarget, type Target } from '../support/refusals';
 
@@ -30,6 +32,8 @@ const paths: [path: string, methods: string[]][] = [
   // The other one is of a dead letter with this id, which no dead letter has.
   ['/v1/dead-letters/replay', ['GET', 'POST']],
   [`/v1/dead-letters/${ID}/replay`, ['POST']],
+  ['/v1/dead-letters/dismiss', ['GET', 'POST']],
+  [`/v1/dead-letters/${ID}/dismiss`, ['POST']],
   ['/v1/reconciliation/runs', ['GET', 'POST']],
   [`/v1/reconciliation/runs/${ID}`, ['GET']],
   ['/v1/reconciliation/cases', ['GET']],
@@ -120,6 +124,59 @@ describe('a path that does not exist', () => {
     if (method === 'POST') expectProblem(await client.post(path, '{'), '404 ROUTE_NOT_FOUND');
   });
 });
+
+describe('what cannot be read as a request', () => {
+  /** Sends bytes on a connection, each part once the one before is answered, and reads it to its end. */
+  async function exchange(...parts: string[]): Promise<string> {
+    const { hostname, port } = new URL(client.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+    const closed = once(socket, 'close');
+    for (const part of parts) {
+      socket.write(part);
+      await Promise.race([once(socket, 'data'), closed]);
+    }
+    await closed;
+    return answer;
+  }
+
+  const live = 'GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n';
+  const problemIn = (answer: string) => {
+    const [head, body] = answer.slice(answer.lastIndexOf('HTTP/1.1 ')).split('\r\n\r\n') as [string, string];
+    const problem = JSON.parse(body) as { status: number; code: string; requestId: string };
+    expect(head).toContain(`content-type: application/problem+json`);
+    expect(head).toContain(`x-request-id: ${problem.requestId}`);
+    return `${problem.status} ${problem.code}`;
+  };
+
+  it.each([
+    [
+      'headers of 300,000 characters',
+      `GET /v1/orders HTTP/1.1\r\nx: ${'x'.repeat(300_000)}\r\n\r\n`,
+      '431 HEADERS_TOO_LARGE',
+    ],
+    ['no HTTP', 'hello\r\n\r\n', '400 MALFORMED_REQUEST'],
+    ['a header without a colon', 'GET / HTTP/1.1\r\nrubbish\r\n\r\n', '400 MALFORMED_REQUEST'],
+  ])('%s is answered with a problem, first or later on a connection', async (_, bytes, expected) => {
+    expect(problemIn(await exchange(bytes))).toBe(expected);
+    const later = await exchange(live, bytes);
+    expect(later).toMatch(/^HTTP\/1.1 200 /);
+    expect(problemIn(later)).toBe(expected);
+  });
+});
+
+it.each(['/v1/orders?cursor=', '/v1/products?q=', '/health/live?', '/nothing?', '/'])(
+  'an address that is too long is told so, with a key and without: %s',
+  async (path) => {
+    for (const asking of [client, new ApiClient(client.url, undefined)]) {
+      for (const length of [16_385, 70_000, 200_000]) {
+        expectProblem(await asking.get(`${path}${'x'.repeat(length)}`), '414 URI_TOO_LONG');
+      }
+    }
+  },
+);
 
 describe('X-Request-Id', () => {
   const ours = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-/;

@@ -19,6 +19,8 @@ const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const CALLER_ID = 'b7ad6b7169203331';
 const ACCEPTED = { status: 201, body: { vendorOrderId: 'V-1', acceptedAt: at(-30) } };
 const IN_BOOKS = { status: 200, body: { vendorOrderId: 'V-1', acceptedAt: at(-30) } };
+/** What goes on beside an order in every installation. */
+const OF_OTHERS = ['sync acme', 'PUT /v1/vendors/:vendorId', 'GET /v1/products/:productId'];
 /** Names, at its end, the packages of OpenTelemetry that a process has loaded. */
 const TELL_MODULES = String.raw`process.on('exit', () => {
   const names = Object.keys(require.cache).map((file) => /@opentelemetry[/\\]([^/\\]+)/.exec(file)?.[1]).filter(Boolean);
@@ -68,7 +70,7 @@ function inTurn(...answers: ScriptedAnswer[]): ScriptedVendor['onPurchase'] {
   };
 }
 
-beforeEach(async () => {
+async function open(): Promise<void> {
   apps = [];
   vendorHeaders = [];
   database = await createDatabase();
@@ -76,14 +78,14 @@ beforeEach(async () => {
   vendor = await ScriptedVendor.listen();
   vendor.lists(at(-60), { A: 1000 });
   vendor.onPurchase = inTurn(ACCEPTED);
-});
+}
 
-afterEach(async () => {
+async function close(): Promise<void> {
   await Promise.all(apps.map((app) => app.stop()));
   await vendor.close();
   await collector.close();
   await database.drop();
-});
+}
 
 type Modes = ['api', 'worker'] | ['all'];
 
@@ -100,37 +102,49 @@ const transports: [name: string, modes: Modes, env: Record<string, string> | und
 describe.each(transports)('an order, over %s', (_, modes, env) => {
   const tests = env === undefined ? describe.skip : describe;
   const [queue, publish] = env?.['RABBITMQ_URL']
-    ? [`${prefix}.orders.acme`, [`    publish ${prefix}.orders.acme`]]
+    ? [`${prefix}.orders.acme`, [`  publish ${prefix}.orders.acme`]]
     : ['outbox', []];
   /** What dealing with one message looks like in a trace. */
   const attempt = (call: string): string[] => [
     ...publish,
-    `    process ${queue}`,
-    `      ${call} acme`,
-    '      record outcome',
+    `  process ${queue}`,
+    `    ${call} acme`,
+    '    record outcome',
   ];
 
   tests('whose processes are traced', () => {
     let client: ApiClient;
+    let traceId: string;
+    /** Of the orders of all tests, which share the processes. */
+    const traceIds = new Set<string>();
     let orderId: string;
 
-    beforeEach(async () => {
+    beforeAll(async () => {
+      await open();
       client = await setUp({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/` }, modes);
     });
 
-    afterEach(async () => {
+    beforeEach(() => {
+      traceId = randomBytes(16).toString('hex');
+      traceIds.add(traceId);
+      vendorHeaders = [];
+      vendor.onPurchase = inTurn(ACCEPTED);
+    });
+
+    afterAll(async () => {
+      await close();
       if (env?.['RABBITMQ_URL']) await removePrefix(env['RABBITMQ_URL'], prefix, ['acme']);
     });
 
     async function place(): Promise<void> {
       const { status, body } = await client.post('/v1/orders', ORDER, {
-        traceparent: `00-${TRACE_ID}-${CALLER_ID}-01`,
+        traceparent: `00-${traceId}-${CALLER_ID}-01`,
       });
       expect(status).toBe(201);
       orderId = body.orderId;
     }
 
-    const spans = () => collector.of(TRACE_ID);
+    const spans = () => collector.of(traceId);
     const named = (name: string): CollectedSpan[] => spans().filter((span) => span.name === name);
     const spansCome = (condition: () => boolean): Promise<void> =>
       waitFor(condition, {
@@ -140,7 +154,7 @@ describe.each(transports)('an order, over %s', (_, modes, env) => {
 
     it('is one trace, from the caller of the API to the vendor, and its log lines name it', async () => {
       await place();
-      const story = ['POST /v1/orders', '  place', ...attempt('purchase')];
+      const story = ['POST /v1/orders', ...attempt('purchase')];
       await spansCome(() => spans().length >= story.length);
       expect(treeOf(spans())).toEqual(story);
       expect(spans().map(({ failed }) => failed)).toEqual(story.map(() => false));
@@ -148,10 +162,10 @@ describe.each(transports)('an order, over %s', (_, modes, env) => {
       expect(request).toMatchObject({
         parentSpanId: CALLER_ID,
         kind: 2,
-        attributes: { 'http.route': '/v1/orders', 'http.response.status_code': 201 },
+        attributes: { 'http.route': '/v1/orders', 'http.response.status_code': 201, 'holdfast.order.id': orderId },
+        events: ['commit'],
         resource: { 'service.name': 'holdfast', 'holdfast.mode': modes[0] },
       });
-      expect(named('place')[0]).toMatchObject({ attributes: { 'holdfast.order.id': orderId }, events: ['commit'] });
       expect(named(`process ${queue}`)[0]).toMatchObject({
         kind: 5,
         attributes: {
@@ -163,9 +177,9 @@ describe.each(transports)('an order, over %s', (_, modes, env) => {
       });
       const [call] = named('purchase acme');
       expect(call).toMatchObject({ kind: 3, attributes: { 'holdfast.vendor.outcome': 'accepted' } });
-      expect(vendorHeaders.map(({ traceparent }) => traceparent)).toEqual([`00-${TRACE_ID}-${call!.spanId}-01`]);
+      expect(vendorHeaders.map(({ traceparent }) => traceparent)).toEqual([`00-${traceId}-${call!.spanId}-01`]);
 
-      const about = { orderId, traceId: TRACE_ID };
+      const about = { orderId, traceId };
       expect(logged()).toContainEqual(expect.objectContaining({ ...about, msg: 'POST /v1/orders 201' }));
       const sent = { ...about, vendorId: 'acme', messageId: expect.any(String), msg: 'Sent' };
       expect(logged()).toContainEqual(expect.objectContaining(sent));
@@ -175,7 +189,7 @@ describe.each(transports)('an order, over %s', (_, modes, env) => {
       vendor.onPurchase = inTurn({ status: 503 });
       vendor.onLookUp = inTurn({ status: 503 }, IN_BOOKS);
       await place();
-      const story = ['POST /v1/orders', '  place', ...attempt('purchase'), ...attempt('lookUp'), ...attempt('lookUp')];
+      const story = ['POST /v1/orders', ...attempt('purchase'), ...attempt('lookUp'), ...attempt('lookUp')];
       await spansCome(() => spans().length >= story.length);
       expect(treeOf(spans())).toEqual(story);
       expect(named('purchase acme')[0]).toMatchObject({
@@ -183,7 +197,7 @@ describe.each(transports)('an order, over %s', (_, modes, env) => {
         attributes: { 'holdfast.vendor.outcome': 'unknown' },
       });
       expect(named('lookUp acme').map(({ failed }) => failed)).toEqual([true, false]);
-      expect(new Set(vendorHeaders.map(({ traceparent }) => traceIdOf(traceparent)))).toEqual(new Set([TRACE_ID]));
+      expect(new Set(vendorHeaders.map(({ traceparent }) => traceIdOf(traceparent)))).toEqual(new Set([traceId]));
     });
 
     it('stays in its trace when an operator has it tried again', async () => {
@@ -198,21 +212,19 @@ describe.each(transports)('an order, over %s', (_, modes, env) => {
       const accepted = () =>
         named('lookUp acme').some(({ attributes }) => attributes['holdfast.vendor.outcome'] === 'accepted');
       await spansCome(accepted);
-      await spansCome(() => treeOf(spans()).at(-1) === '      record outcome');
+      await spansCome(() => treeOf(spans()).at(-1) === '    record outcome');
       const about = collector.spans.filter(({ attributes }) => attributes['holdfast.order.id'] === orderId);
-      expect(new Set(about.map(({ traceId }) => traceId))).toEqual(new Set([TRACE_ID]));
-      // However many look-ups there were, each stands below the placing, not below the one before it.
+      expect(new Set(about.map(({ traceId }) => traceId))).toEqual(new Set([traceId]));
+      // However many look-ups there were, each stands below the request, not below the one before it.
       const parents = new Set(named(`process ${queue}`).map(({ parentSpanId }) => parentSpanId));
-      expect(parents).toEqual(new Set([named('place')[0]!.spanId]));
+      expect(parents).toEqual(new Set([named('POST /v1/orders')[0]!.spanId]));
     });
 
     it('has nothing to do with the traces of its vendor’s polls and of other requests', async () => {
       await place();
       await spansCome(() => named('record outcome').length === 1);
-      const others = collector.spans.filter(({ traceId }) => traceId !== TRACE_ID);
-      expect(others.map(({ name }) => name)).toEqual(
-        expect.arrayContaining(['sync acme', 'PUT /v1/vendors/:vendorId', 'GET /v1/products/:productId']),
-      );
+      const others = collector.spans.filter((span) => !traceIds.has(span.traceId));
+      expect(others.map(({ name }) => name)).toEqual(expect.arrayContaining(OF_OTHERS));
       expect(others.filter(({ parentSpanId }) => parentSpanId !== '')).toEqual([]);
       expect(others.filter(({ name }) => name.includes('health'))).toEqual([]);
       expect(others.find(({ name }) => name === 'sync acme')).toMatchObject({
@@ -226,13 +238,18 @@ describe('without a collector', () => {
   let folder: string;
   let preloaded: string;
 
+  beforeEach(open);
+
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-traces-'));
     preloaded = join(folder, 'tell.cjs');
     writeFileSync(preloaded, TELL_MODULES);
   });
 
-  afterEach(() => rmSync(folder, { recursive: true }));
+  afterEach(async () => {
+    await close();
+    rmSync(folder, { recursive: true });
+  });
 
   const loadedPackages = (): string[] => JSON.parse(/^LOADED (.*)$/m.exec(printed())![1]!) as string[];
 
@@ -264,6 +281,9 @@ describe.each([
   ['refuses everything', 400],
   ['never answers', 'hang'],
 ] as const)('a collector that %s', (_, answers) => {
+  beforeEach(open);
+  afterEach(close);
+
   it('harms no order, and keeps nobody from stopping', async () => {
     collector.answers = answers;
     const client = await setUp({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }, ['all']);

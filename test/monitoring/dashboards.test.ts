@@ -15,6 +15,8 @@ const OF_PROMETHEUS = ['up', 'ALERTS'];
 const LABELS_OF_PROMETHEUS = ['job', 'instance', 'le', 'alertstate', 'alertname', 'severity'];
 /** Counted with what reconciliation and consistency store. */
 const AWAITED = ['holdfast_consistency_violations', 'holdfast_reconciliation_cases_open'];
+/** Counted for each vendor with what is shared. */
+const COUNTED = ['holdfast_queue_depth', 'holdfast_stock_age_seconds'];
 
 describe('what dashboards and rules ask for', () => {
   let database: TestDatabase;
@@ -27,12 +29,14 @@ describe('what dashboards and rules ask for', () => {
     await installation.client.post('/v1/orders', { productId: 'acme:A-1', quantity: 1 });
     await completed(installation, 1, 10_000);
     const { api, worker } = installation;
-    // The first count of what is shared comes within seconds.
-    await waitFor(async () => labelsOf([await scrape(worker.url)]).get('holdfast_queue_depth')?.size === 1, {
-      withinMs: 10_000,
-      what: 'the first count',
-    });
-    labels = labelsOf([await scrape(api.url), await scrape(worker.url)]);
+    // What is shared is counted every few seconds; the first count may come before the vendor's first stock.
+    await waitFor(
+      async () => {
+        labels = labelsOf([await scrape(api.url), await scrape(worker.url)]);
+        return COUNTED.every((name) => labels.get(name)?.has('vendor'));
+      },
+      { withinMs: 30_000, what: 'a count of the vendor' },
+    );
   });
 
   afterAll(async () => {

@@ -47,13 +47,13 @@ export class ExternalPostgres {
     return postgres;
   }
 
-  urlOf(database: string): string {
-    return `postgres://holdfast@127.0.0.1:${this.port}/${database}`;
+  urlOf(database: string, role = 'holdfast'): string {
+    return `postgres://${role}@127.0.0.1:${this.port}/${database}`;
   }
 
   /** Runs a statement as the administrator. */
-  async run(statement: string): Promise<void> {
-    const client = new Client({ connectionString: this.urlOf('postgres') });
+  async run(statement: string, database = 'postgres'): Promise<void> {
+    const client = new Client({ connectionString: this.urlOf(database) });
     await client.connect();
     await client.query(statement).finally(() => client.end());
   }

@@ -22,7 +22,8 @@ export function resolved(schema: Schema, schemas: Schemas): Schema {
 export function mismatches(reference: Schema, value: unknown, schemas: Schemas, path = 'body'): string[] {
   const schema = resolved(reference, schemas);
   if (value === null) return schema.nullable ? [] : [`${path} is null`];
-  if (typeOf(value) !== schema.type) return [`${path} is of type ${typeOf(value)}, not ${schema.type}`];
+  if (typeOf(value) !== schema.type && !(schema.type === 'integer' && Number.isInteger(value)))
+    return [`${path} is of type ${typeOf(value)}, not ${schema.type}`];
   if (schema.enum && !schema.enum.includes(value)) return [`${path} is none of ${schema.enum.join(', ')}`];
   if (Array.isArray(value)) {
     return value.flatMap((item, index) => mismatches(schema.items ?? {}, item, schemas, `${path}[${index}]`));

@@ -1,4 +1,5 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { NO_MARKS } from '../../src/vendors/vendor-adapter';
 import type { ListedRow, ListingKind, Poll, PollMarks, PollRequest } from '../../src/vendors/vendor-adapter';
 import { VendorRegistry } from '../../src/vendors/vendor-registry';
 
@@ -9,8 +10,6 @@ interface Options {
   /** Awaited before the last page. */
   before?: () => Promise<unknown>;
 }
-
-const NO_MARKS: PollMarks = { position: null, etag: null };
 
 /**
  * Stock as an adapter hands it over, whatever the vendor's dialect: deltas, validators, listings without a time. The

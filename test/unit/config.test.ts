@@ -31,6 +31,7 @@ describe('configuration', () => {
     ['DATABASE_URL', 'mysql://root:hunter2@db/shop'],
     ['RABBITMQ_URL', 'http://guest:hunter2@mq'],
     ['ADMIN_API_KEY', 'my hunter2'],
+    ['HOLDFAST_URL', 'ftp://root:hunter2@shop'],
   ])('masks a wrong %s', (key, value) => {
     const [problem] = problemsOf({ [key]: value });
     expect(problem).toContain(key);

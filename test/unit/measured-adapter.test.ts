@@ -14,6 +14,7 @@ import { parseMetrics, valueOf } from '../support/metrics';
 const vendor = { vendorId: 'acme' } as Vendor;
 const ACCEPTED = { outcome: 'accepted', vendorOrderId: 'V', acceptedAt: new Date(0) } as const;
 const REFUSED = { outcome: 'refused', reason: 'REFUSED', detail: 'no' } as const;
+const PENDING = { outcome: 'pending', detail: 'soon' } as const;
 const UNKNOWN = { outcome: 'unknown', detail: '?' } as const;
 
 let registry: Registry;
@@ -46,6 +47,7 @@ it('speaks the dialect of the one it measures', () => {
 
 it.each([
   ['accepted', ACCEPTED],
+  ['accepted', PENDING],
   ['refused', REFUSED],
   ['unknown', UNKNOWN],
 ] as const)('counts and times a purchase that came to: %s', async (outcome, answer) => {

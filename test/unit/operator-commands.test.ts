@@ -154,6 +154,28 @@ describe('an exit code', () => {
       4,
       /^3 open letters, 2 replayed\. 1 stay open/,
     ],
+    [
+      'of letters about orders, which are not dismissed',
+      'dead-letters dismiss --all',
+      [{ body: { matched: 5, dismissed: 3 } }, { body: { matched: 2, dismissed: 0 } }],
+      0,
+      /^5 open letters, 3 dismissed\. 2 stay open: they are about orders/,
+    ],
+    [
+      'of letters that would be dismissed',
+      'dead-letters dismiss --vendor acme --dry-run',
+      [{ body: { matched: 5, dismissed: 3, dryRun: true } }],
+      0,
+      /^5 open letters, 3 would be dismissed\. 2 would stay open/,
+    ],
+    ['of a letter', 'dead-letters dismiss d-1', [{ body: { matched: 1, dismissed: 1 } }], 0, /^It is dismissed/],
+    [
+      'of a letter that was decided',
+      'dead-letters dismiss d-1',
+      [{ body: { matched: 0, dismissed: 0 } }],
+      0,
+      /before; nothing was changed/,
+    ],
   ])('%s', async (_, line, given, code, words) => {
     const said = await ops(line, given);
     expect([said.code, said.out]).toEqual([code, expect.stringMatching(words)]);
@@ -168,6 +190,7 @@ describe('an exit code', () => {
     ],
     ['a key that is not taken', { status: 401, body: { ...PROBLEM, code: 'X', detail: 'No.' } }, 3, /No\./],
     ['a key that may not', { status: 403, body: { ...PROBLEM, code: 'X', detail: 'No.' } }, 3, /No\./],
+    ['a fault of ours', { status: 500, body: { ...PROBLEM, code: 'INTERNAL', detail: 'Tell us.' } }, 3, /Tell us\./],
     ['a database that is away', { status: 503, body: { ...PROBLEM, code: 'X', detail: 'Later.' } }, 3, /now: Later\./],
     ['somebody else', { body: '<html>Hello' }, 3, /is not Holdfast's API: it answered 200 <html>Hello/],
     ['a proxy', { status: 502, body: 'Bad Gateway' }, 3, /cannot answer now: 502 Bad Gateway/],
@@ -281,6 +304,7 @@ describe('a wrong call', () => {
     ['a limit that is none', 'orders --limit many'],
     ['a replay of nothing in particular', 'replay'],
     ['a replay of one letter and of all', 'replay d-1 --all'],
+    ['a dismissal of nothing in particular', 'dead-letters dismiss'],
     ['a file that is not there', 'vendors put acme --from /nowhere.json'],
   ])('(%s) asks nothing, and exits 2 saying why', async (_, line) => {
     const said = await ops(line, [{ body: {} }]);

@@ -18,6 +18,10 @@ describe('a product id', () => {
     ['Acme:A', undefined],
     ['acme:A\n', undefined],
     [`acme:${'x'.repeat(129)}`, undefined],
+    // Code points count, as in the database.
+    [`acme:${'😀'.repeat(128)}`, { vendorId: 'acme', sku: '😀'.repeat(128) }],
+    [`acme:${'😀'.repeat(129)}`, undefined],
+    ['acme:\ud83d', undefined],
   ])('%j names %j', (productId, parts) => {
     expect(parseProductId(productId)).toEqual(parts);
   });

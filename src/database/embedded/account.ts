@@ -27,9 +27,10 @@ const LENT_ACCOUNTS = ['postgres', 'nobody'];
 
 /**
  * The children see nothing of our environment: a PGDATA, PGPORT or NODE_OPTIONS meant for something else would change
- * what they do. A fixed locale also keeps macOS from starting threads inside the server.
+ * what they do. A fixed locale also keeps macOS from starting threads inside the server, and in one time zone `ps` tells
+ * the same start of a process however far its user travels.
  */
-export const CHILD_ENVIRONMENT = { LC_ALL: 'C', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' };
+export const CHILD_ENVIRONMENT = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' };
 
 /** initdb on a slow disk takes tens of seconds; beyond this the machine is in trouble. */
 const PROGRAM_MS_MAX = 120_000;

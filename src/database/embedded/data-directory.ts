@@ -14,6 +14,8 @@ export interface DataDirectory {
   /** The installation's API key, where nobody has set one. */
   adminKeyFile: string;
   logFile: string;
+  /** There while a restore is under way, or was not finished: what stands beside it must not be used. */
+  restoreMark: string;
 }
 
 const PASSWORD_BYTES = 24;
@@ -27,6 +29,7 @@ export function dataDirectoryAt(dataDir: string): DataDirectory {
     passwordFile: join(path, 'postgres.password'),
     adminKeyFile: join(path, 'admin-api-key'),
     logFile: join(path, 'postgres.log'),
+    restoreMark: join(path, 'postgres.restoring'),
   };
 }
 

@@ -3,6 +3,7 @@ import { findBinaries } from './binaries';
 import { DATABASE_USER, openCluster } from './cluster';
 import { type DataDirectory, dataDirectoryAt, explained, makeWritable, readPassword } from './data-directory';
 import { type Claim, claim, liveOwner } from './owner';
+import { refuseUnfinishedRestore } from './restoring';
 import { DATABASE_NAME, type RunningServer, runServer } from './server';
 
 export { DataDirectoryInUse, EmbeddedPostgresError } from './embedded-postgres.errors';
@@ -18,6 +19,10 @@ export interface EmbeddedOptions {
   settings?: Record<string, string>;
   /** Told what the user should know and need not act on. */
   onNotice?: (sentence: string) => void;
+  /** Told when the server has ended by itself: nobody starts it again. */
+  onEnd?: () => void;
+  /** By the restore that is under way there: nobody else may start. */
+  restoring?: boolean;
 }
 
 export interface EmbeddedServer {
@@ -54,20 +59,17 @@ export async function attachEmbedded(dataDir: string): Promise<string | undefine
   const directory = dataDirectoryAt(dataDir);
   const owner = await liveOwner(directory);
   if (owner?.port === undefined) return undefined;
+  await refuseUnfinishedRestore(directory);
   const password = await readPassword(directory);
   return password === undefined ? undefined : urlOf(owner.port, password);
-}
-
-/** The API's address of the live process that owns this data dir; undefined where there is none, or it is still starting. */
-export async function embeddedApiUrl(dataDir: string): Promise<string | undefined> {
-  return (await liveOwner(dataDirectoryAt(dataDir)))?.apiUrl;
 }
 
 async function startOwned(
   directory: DataDirectory,
   ownership: Claim,
-  { settings = {}, onNotice = () => {} }: EmbeddedOptions,
+  { settings = {}, onNotice = () => {}, onEnd = () => {}, restoring = false }: EmbeddedOptions,
 ): Promise<EmbeddedServer> {
+  if (!restoring) await refuseUnfinishedRestore(directory);
   const account = await serverAccount(directory.cluster);
   const binaries = await findBinaries(account, onNotice);
   const durable = settings['fsync'] !== 'off';
@@ -78,7 +80,9 @@ async function startOwned(
 
   let stopping: Promise<void> | undefined;
   void server.ended.then(() => {
-    if (stopping === undefined) onNotice(`The embedded PostgreSQL server ended by itself; see ${logFile}.`);
+    if (stopping !== undefined) return;
+    onNotice(`The embedded PostgreSQL server ended by itself; see ${logFile}.`);
+    onEnd();
   });
   return {
     url: urlOf(server.port, cluster.password),

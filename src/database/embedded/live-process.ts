@@ -1,10 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { runAs } from './account';
 
-/**
- * Tells one process from a later one that got the same pid. Knows only the processes of this machine and this
- * container: a data directory shared between two containers is not protected by it.
- */
+/** Tells one process from a later one that got the same pid. Knows only the processes of this machine and this container. */
 
 /** When the process started, in the kernel's own words; compare for equality only. Undefined when dead or a zombie. */
 export async function startTimeOf(pid: number): Promise<string | undefined> {
@@ -18,6 +15,11 @@ export async function startTimeOf(pid: number): Promise<string | undefined> {
   // Ticks start again at each boot, and so do pids: without the boot a small pid could be mistaken for its forebear.
   const boot = (await readIfThere('/proc/sys/kernel/random/boot_id'))?.trim() ?? '';
   return `${boot}/${ticksSinceBoot}`;
+}
+
+/** Names the container whose pids we see; undefined where there is no such thing. */
+export function processNamespace(): Promise<string | undefined> {
+  return readlink('/proc/self/ns/pid').catch(() => undefined);
 }
 
 /** The command line, arguments joined by blanks; undefined when there is no such process or it is a zombie. */

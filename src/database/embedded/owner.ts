@@ -1,17 +1,20 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DataDirectory, replaceFile } from './data-directory';
 import { DataDirectoryInUse } from './embedded-postgres.errors';
-import { startTimeOf } from './live-process';
+import { processNamespace, startTimeOf } from './live-process';
 
 /**
  * Who owns a data directory: the process named in its owner file, for as long as it lives. It holds for the processes
- * of one machine and one container, on a file system with hard links.
+ * of one machine, in whatever containers, on a file system with hard links.
  */
 export interface Owner {
   pid: number;
   startedAt: string;
+  /** In which its pid means something; absent where there are none. */
+  namespace?: string;
   /** The server's port, once it answers. */
   port?: number;
   apiUrl?: string;
@@ -25,16 +28,30 @@ export interface Claim {
 
 /** A takeover is a handful of file operations. */
 const TAKEOVER_POLL_MS = 5;
+/** An owner touches its file so often: whoever cannot see its process sees that. */
+const TOUCH_EVERY_MS = 2000;
+/** An owner in another container that has not for so long is taken for dead. */
+const SILENT_MS_MAX = 30_000;
+const LOOK_EVERY_MS = 250;
 
-/** Makes this process the owner, or throws DataDirectoryInUse. Of any number of simultaneous callers one succeeds. */
-export async function claim(directory: DataDirectory): Promise<Claim> {
+/**
+ * Makes this process the owner, or throws DataDirectoryInUse. Of any number of simultaneous callers one succeeds. After an
+ * owner in another container, such as the one before a restart, it takes `silentMsMax` to tell that it is dead.
+ */
+export async function claim(directory: DataDirectory, silentMsMax = SILENT_MS_MAX): Promise<Claim> {
   const startedAt = await startTimeOf(process.pid);
   if (startedAt === undefined) throw new Error('this process cannot find its own start time');
   // The token makes each claim's text unique, also among the claims of one process.
-  let owner: Owner & { token: string } = { pid: process.pid, startedAt, token: randomUUID() };
+  const namespace = await processNamespace();
+  let owner: Owner & { token: string } = { pid: process.pid, startedAt, namespace, token: randomUUID() };
+  await letForeignOwnerSpeak(directory.ownerFile, namespace, silentMsMax);
   const holder = await seize(directory.ownerFile, JSON.stringify(owner));
   if (holder !== undefined) throw new DataDirectoryInUse(directory.path, holder.pid, holder.apiUrl);
 
+  const touching = setInterval(() => {
+    const now = new Date();
+    void utimes(directory.ownerFile, now, now).catch(() => undefined);
+  }, TOUCH_EVERY_MS).unref();
   let isReleased = false;
   return {
     record(facts) {
@@ -45,6 +62,7 @@ export async function claim(directory: DataDirectory): Promise<Claim> {
     async release() {
       if (isReleased) return;
       isReleased = true;
+      clearInterval(touching);
       await rm(directory.ownerFile, { force: true });
     },
   };
@@ -54,6 +72,23 @@ export async function claim(directory: DataDirectory): Promise<Claim> {
 export async function liveOwner(directory: DataDirectory): Promise<Owner | undefined> {
   const text = await readIfThere(directory.ownerFile);
   return text === undefined ? undefined : liveOwnerIn(text);
+}
+
+/**
+ * A process of another container cannot be looked for. Where it lives it touches the file, and then this throws
+ * DataDirectoryInUse; where it does not for so long, nothing is in the way.
+ */
+async function letForeignOwnerSpeak(file: string, namespace: string | undefined, silentMsMax: number): Promise<void> {
+  const owner = ownerIn((await readIfThere(file)) ?? '');
+  if (!owner || owner.namespace === undefined || owner.namespace === namespace) return;
+  const touchedAt = async (): Promise<number | undefined> => (await stat(file).catch(() => undefined))?.mtimeMs;
+  const before = await touchedAt();
+  for (const deadline = performance.now() + silentMsMax; performance.now() < deadline; await pause(LOOK_EVERY_MS)) {
+    const now = await touchedAt();
+    // Released meanwhile.
+    if (now === undefined) return;
+    if (now !== before) throw new DataDirectoryInUse(dirname(file), owner.pid, owner.apiUrl);
+  }
 }
 
 /**
@@ -112,16 +147,19 @@ async function writeDraft(file: string, text: string): Promise<string> {
   return draft;
 }
 
-/** A text that is not a claim, such as an empty file after a power cut, has no living author. */
 async function liveOwnerIn(text: string): Promise<Owner | undefined> {
-  let owner: Partial<Owner>;
+  const owner = ownerIn(text);
+  return owner && (await startTimeOf(owner.pid)) === owner.startedAt ? owner : undefined;
+}
+
+/** A text that is not a claim, such as an empty file after a power cut, has no author. */
+function ownerIn(text: string): Owner | undefined {
   try {
-    owner = JSON.parse(text) as Partial<Owner>;
+    const owner = JSON.parse(text) as Partial<Owner> | null;
+    return typeof owner?.pid === 'number' && typeof owner.startedAt === 'string' ? (owner as Owner) : undefined;
   } catch {
     return undefined;
   }
-  if (typeof owner?.pid !== 'number' || typeof owner.startedAt !== 'string') return undefined;
-  return (await startTimeOf(owner.pid)) === owner.startedAt ? (owner as Owner) : undefined;
 }
 
 function nameOf(text: string): string {

@@ -1,9 +1,9 @@
-import { chmod, copyFile, lstat, mkdir, open, rename } from 'node:fs/promises';
+import { chmod, copyFile, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Account, serverAccount } from './account';
 import { findBinaries } from './binaries';
 import { giveTo, isAbsent, makeCluster } from './cluster';
-import { type DataDirectory, dataDirectoryAt, explained, makeWritable } from './data-directory';
+import { type DataDirectory, dataDirectoryAt, explained, makeWritable, replaceFile } from './data-directory';
 import { EmbeddedPostgresError } from './embedded-postgres.errors';
 import { claim } from './owner';
 
@@ -31,8 +31,9 @@ export async function holdsCluster(dataDir: string): Promise<boolean> {
 }
 
 /**
- * Puts a copied cluster in the place of the data directory's. What was there is moved aside within it, and never deleted;
- * answers where to. Throws `EmbeddedPostgresError`, `DataDirectoryInUse`.
+ * Puts a copied cluster in the place of the data directory's; nothing starts on it until the restore is finished
+ * (`finishRestore`). What was there is moved aside within it, and never deleted; answers where to. Throws
+ * `EmbeddedPostgresError`, `DataDirectoryInUse`.
  */
 export async function restoreCluster(
   dataDir: string,
@@ -53,6 +54,22 @@ export async function restoreCluster(
   }
 }
 
+/** From now on what was restored may be used. */
+export async function finishRestore(dataDir: string): Promise<void> {
+  const { path, restoreMark } = dataDirectoryAt(dataDir);
+  await rm(restoreMark);
+  await reachDisk(path);
+}
+
+/** Who starts on a half-restored directory would begin an empty shop, or send what was to wait. Throws `EmbeddedPostgresError`. */
+export async function refuseUnfinishedRestore({ path, restoreMark }: DataDirectory): Promise<void> {
+  if ((await lstat(restoreMark).catch(() => undefined)) === undefined) return;
+  throw new EmbeddedPostgresError(
+    `A restore into ${path} is under way or was broken off, so what is there must not be used: run npm run restore again, ` +
+      `with --yes; what was there before is in ${join(path, 'replaced-…')}.`,
+  );
+}
+
 async function restoreOwned(
   directory: DataDirectory,
   restored: ClusterToRestore,
@@ -71,6 +88,8 @@ async function restoreOwned(
     { directory, binaries, account, durable: true, onNotice },
     (draft) => fill(draft, restored, account),
     async () => {
+      replaceFile(directory.restoreMark, '', 0o600);
+      await reachDisk(directory.path);
       aside = await moveAside(directory);
       await placeBeside(directory, restored);
     },

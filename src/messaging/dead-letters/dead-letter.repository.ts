@@ -34,6 +34,9 @@ export interface OpenLetters {
   before?: string;
 }
 
+/** That one, or all that fit. */
+type Which = OpenLetters & { deadLetterId?: string };
+
 /** Who decided. */
 export interface Decider {
   client: string;
@@ -42,6 +45,10 @@ export interface Decider {
 
 const OPEN_COLUMNS = 'dead_letter_id AS "deadLetterId", order_id AS "orderId", payload';
 const FITS = `status = 'open' AND ($1::varchar IS NULL OR vendor_id = $1) AND ($2::timestamptz IS NULL OR created_at < $2)`;
+const ORPHANS = `SELECT dead_letter_id FROM dead_letters d
+  WHERE ${FITS} AND ($3::varchar IS NULL OR dead_letter_id = $3)
+    AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = d.order_id)
+  ORDER BY dead_letter_id LIMIT $4`;
 
 /** What was given up and waits for an operator. */
 @Injectable()
@@ -84,6 +91,23 @@ export class DeadLetterRepository {
     );
   }
 
+  /** How many, up to a limit, are about no order of ours. */
+  async countOrphans(on: Connection, which: Which, limit: number): Promise<number> {
+    const statement = `SELECT count(*)::integer AS count FROM (${ORPHANS}) orphan`;
+    return (await row<{ count: number }>(on, statement, orphansOf(which, limit)))!.count;
+  }
+
+  /** open → dismissed, of those about no order of ours, the oldest first. Answers how many. */
+  async dismissOrphans(on: Connection, which: Which, { client, apiKeyId }: Decider, limit: number): Promise<number> {
+    const dismissed = await rows(
+      on,
+      `UPDATE dead_letters SET status = 'dismissed', decided_at = clock_timestamp(), decided_by = $5, decided_with = $6
+       WHERE dead_letter_id IN (${ORPHANS} FOR NO KEY UPDATE) AND status = 'open' RETURNING dead_letter_id`,
+      [...orphansOf(which, limit), client, apiKeyId],
+    );
+    return dismissed.length;
+  }
+
   /** Nobody else decides about them until the transaction ends. Answers those that are still open. Lock orders before. */
   lockOpen(tx: Transaction, deadLetterIds: string[]): Promise<OpenDeadLetter[]> {
     return rows(
@@ -124,6 +148,10 @@ export class DeadLetterRepository {
       [orderId, status, client, apiKeyId],
     );
   }
+}
+
+function orphansOf({ vendorId, before, deadLetterId }: Which, limit: number): unknown[] {
+  return [vendorId ?? null, before ?? null, deadLetterId ?? null, limit];
 }
 
 /** JSON as PostgreSQL takes it: without NUL and halves of surrogate pairs, which JSON.stringify writes as escapes. */

@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { STAGING_TABLES } from '../../stock/sync/staging.repository';
 import { digestOf } from '../../database/embedded/copied-file';
 import type { Copying } from './backup';
 import { BackupError } from './backup.errors';
@@ -21,7 +24,10 @@ export function dumpCopying(databaseUrl: string, searchPath: string): Copying {
       const { pgDump } = await findDumpPrograms(majorOf(postgres), searchPath);
       const file = join(into, DUMP);
       // The rows of unlogged tables are for the moment only: a server that crashes drops them too.
-      const args = ['--format=custom', '--no-unlogged-table-data', '--no-owner', '--no-privileges', `--file=${file}`];
+      // Listings in staging come and go meanwhile, and pg_dump would wait for them, or fall over one that is gone. With any
+      // schema: of a name without one pg_dump asks whether it is visible, which one that is gone is not, though its snapshot has it.
+      const leftOut = ['--no-unlogged-table-data', `--exclude-table=*.${STAGING_TABLES}`];
+      const args = ['--format=custom', ...leftOut, '--no-owner', '--no-privileges', `--file=${file}`];
       await run(pgDump, args, databaseUrl, searchPath);
       return { files: [{ path: DUMP, ...(await digestOf(file)) }], asOf: at };
     },
@@ -41,9 +47,32 @@ export async function restoreDump(
     );
   }
   const { pgRestore } = await findDumpPrograms(major, searchPath);
-  const args = ['--single-transaction', '--exit-on-error', '--no-owner', '--no-privileges', join(folder, DUMP)];
-  await run(pgRestore, args, databaseUrl, searchPath);
-  await WholeDatabase.at(databaseUrl, (database) => database.analyze());
+  const dump = join(folder, DUMP);
+  const contents = await run(pgRestore, ['--list', dump], databaseUrl, searchPath);
+  const scratch = await mkdtemp(join(tmpdir(), 'holdfast-restore-'));
+  try {
+    const list = join(scratch, 'contents');
+    await writeFile(list, withoutExtensionComments(contents));
+    const args = [
+      '--single-transaction',
+      '--exit-on-error',
+      '--no-owner',
+      '--no-privileges',
+      `--use-list=${list}`,
+      dump,
+    ];
+    await run(pgRestore, args, databaseUrl, searchPath);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** An extension that an administrator has made for us is his to comment on; the comment is the extension's own anyway. */
+function withoutExtensionComments(contents: string): string {
+  return contents
+    .split('\n')
+    .filter((line) => !/^\d+; .* COMMENT - EXTENSION /.test(line))
+    .join('\n');
 }
 
 /** A database with tables is never written over: there is no way back. */
@@ -58,14 +87,15 @@ function emptyServerMajor(databaseUrl: string): Promise<number> {
   });
 }
 
-/** The password goes by the environment: everybody on the machine can read arguments. */
-async function run(program: string, args: string[], databaseUrl: string, searchPath: string): Promise<void> {
+/** Answers what it printed. The password goes by the environment: everybody on the machine can read arguments. */
+async function run(program: string, args: string[], databaseUrl: string, searchPath: string): Promise<string> {
   const url = new URL(databaseUrl);
   const password = decodeURIComponent(url.password);
   url.password = '';
   const env = { PATH: searchPath, LC_ALL: 'C', ...(password !== '' && { PGPASSWORD: password }) };
   try {
-    await promisify(execFile)(program, [`--dbname=${url.toString()}`, ...args], { env, maxBuffer: SAID_BYTES_MAX });
+    const call = [`--dbname=${url.toString()}`, ...args];
+    return (await promisify(execFile)(program, call, { env, maxBuffer: SAID_BYTES_MAX })).stdout;
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
     throw new BackupError(`${program} failed: ${(stderr || message).trim()}`, { cause: error });

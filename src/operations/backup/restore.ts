@@ -1,4 +1,5 @@
 import { startEmbedded } from '../../database/embedded/embedded-postgres';
+import { finishRestore } from '../../database/embedded/restoring';
 import { BackupError } from './backup.errors';
 import { restoreDump } from './dump';
 import type { Backup } from './manifest';
@@ -29,26 +30,42 @@ export async function restore(backup: Backup, order: RestoreOrder): Promise<void
       throw new BackupError('The backup is a dump of an external database: set DATABASE_URL to an empty database.');
     }
     await restoreDump(backup, databaseUrl, searchPath);
-    return conclude(backup, order, databaseUrl);
+    return concludeDump(backup, order, databaseUrl);
   }
   if (databaseUrl !== undefined) {
     throw new BackupError('The backup holds the files of an embedded database: unset DATABASE_URL to restore it.');
   }
   await restorePhysical(backup, order);
-  const server = await startEmbedded({ dataDir, onNotice });
+  const server = await startEmbedded({ dataDir, onNotice, restoring: true });
   try {
     await conclude(backup, order, server.url);
+    await finishRestore(dataDir);
   } finally {
     await server.stop();
   }
 }
 
+/** The tables are there already, so an application that starts now finds them. */
+async function concludeDump(backup: Backup, order: RestoreOrder, databaseUrl: string): Promise<void> {
+  try {
+    await conclude(backup, order, databaseUrl);
+    // Plans made without statistics read whole tables, and a dump has none.
+    await WholeDatabase.at(databaseUrl, (database) => database.analyze());
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new BackupError(
+      `${message}\nThe tables were restored, but the restore is not finished: drop this database and restore into a new one.`,
+      { cause },
+    );
+  }
+}
+
 function conclude({ manifest }: Backup, { paused }: RestoreOrder, databaseUrl: string): Promise<void> {
   return WholeDatabase.at(databaseUrl, async (database) => {
+    if (paused) await database.pauseVendors();
     const { migrations } = await database.standing();
     if (migrations.join() !== manifest.migrations.join()) {
       throw new BackupError('The restored database is another one than its manifest says: do not use it.');
     }
-    if (paused) await database.pauseVendors();
   });
 }

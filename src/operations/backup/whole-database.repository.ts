@@ -52,7 +52,6 @@ export class WholeDatabase {
     return found?.name;
   }
 
-  /** Plans made without statistics read whole tables, and a dump has none. */
   async analyze(): Promise<void> {
     await rows(this.on, 'ANALYZE');
   }

@@ -24,9 +24,9 @@ export class ApiRefused extends Error {
     super(problem.detail);
   }
 
-  /** Whether the key was not taken, or may not do this. */
-  get unauthorized(): boolean {
-    return this.status === 401 || this.status === 403;
+  /** Whether that says nothing of what was asked for: the key was not taken or may not do this, or the API failed. */
+  get saysNothing(): boolean {
+    return this.status === 401 || this.status === 403 || this.status >= 500;
   }
 }
 
@@ -35,10 +35,16 @@ export class ApiUnreachable extends Error {}
 
 /** Holdfast's HTTP API, as an operator's program calls it. Every call throws `ApiRefused` and `ApiUnreachable`. */
 export class Api {
+  /** As it is shown: user and password in it are for the server alone. */
+  private readonly address: string;
+
   constructor(
-    readonly url: string,
+    private readonly url: string,
     private readonly apiKey: string,
-  ) {}
+  ) {
+    const { protocol, host, pathname } = new URL(url);
+    this.address = `${protocol}//${host}${pathname}`.replace(/\/$/, '');
+  }
 
   get<Body>(path: string, query: Query = {}): Promise<Body> {
     const search = new URLSearchParams();
@@ -59,9 +65,9 @@ export class Api {
     const answer = parse(text);
     if (status < 300 && answer !== undefined) return answer as Body;
     if (NOT_NOW.includes(status))
-      throw new ApiUnreachable(`${this.url} cannot answer now: ${inWords(answer, status, text)}`);
+      throw new ApiUnreachable(`${this.address} cannot answer now: ${inWords(answer, status, text)}`);
     if (isProblem(answer)) throw new ApiRefused(status, answer);
-    throw new ApiUnreachable(`${this.url} is not Holdfast's API: it answered ${inWords(answer, status, text)}`);
+    throw new ApiUnreachable(`${this.address} is not Holdfast's API: it answered ${inWords(answer, status, text)}`);
   }
 
   private async answerTo(method: 'GET' | 'POST' | 'PUT', path: string, body: object | undefined) {
@@ -79,7 +85,7 @@ export class Api {
       return { status: answer.statusCode, text: await answer.body.text() };
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
-      throw new ApiUnreachable(`${this.url} cannot be reached (${code ?? message}).`, { cause });
+      throw new ApiUnreachable(`${this.address} cannot be reached (${code ?? message}).`, { cause });
     }
   }
 }

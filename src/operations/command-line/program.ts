@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { ConfigError } from '../../config/config';
 import { ApiRefused, ApiUnreachable } from './api';
 import { caseCommands } from './case-commands';
 import { consistencyCommands } from './consistency-commands';
@@ -63,15 +64,19 @@ function told(error: unknown, { err }: Streams, json: boolean): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
   if (error instanceof ApiRefused) {
     say(json ? JSON.stringify(error.problem, null, 2) : refusalText(error));
-    return error.unauthorized ? ExitCode.notAsked : ExitCode.failed;
+    return error.saysNothing ? ExitCode.notAsked : ExitCode.failed;
   }
   if (error instanceof ApiUnreachable) {
     say(error.message);
     return ExitCode.notAsked;
   }
-  if (error instanceof WrongCall || error instanceof CommandFailed) {
+  if (error instanceof CommandFailed) {
     say(error.message);
-    return error instanceof WrongCall ? ExitCode.usage : ExitCode.failed;
+    return ExitCode.failed;
+  }
+  if (error instanceof WrongCall || error instanceof ConfigError) {
+    say(error.message);
+    return ExitCode.usage;
   }
   throw error;
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { SyncRun } from '../../stock/sync/sync-run';
+import { SYNC_STATUSES, type SyncRun } from '../../stock/sync/sync-run';
 import type { Page } from './api';
 import { CommandFailed, ExitCode } from './exit-codes';
 import { follow } from './following';
@@ -41,13 +41,18 @@ export function syncCommands(program: Command, desk: Desk): void {
     syncs.command('follow').description('wait for one').argument('<vendorId>').argument('<syncRunId>'),
     (session, [vendorId, syncRunId]) => followRun(session, vendorId!, syncRunId!),
   );
-  desk.does<{ limit: number }>(
-    syncs.command('list').description('newest first').argument('<vendorId>').addOption(limitOption()),
-    async (session, [vendorId], { limit }) => {
+  desk.does<{ status?: string; limit: number }>(
+    syncs
+      .command('list')
+      .description('newest first')
+      .argument('<vendorId>')
+      .option('--status <status>', SYNC_STATUSES.join(', '))
+      .addOption(limitOption()),
+    async (session, [vendorId], { status, limit }) => {
       session.screen.list(
-        await listed<SyncRun>(session, pathOf(vendorId!), {}, limit),
+        await listed<SyncRun>(session, pathOf(vendorId!), { status }, limit),
         COLUMNS,
-        'There were no syncs.',
+        'There were no such syncs.',
       );
     },
   );

@@ -6,7 +6,10 @@ import { CountRepository } from './count.repository';
 
 const NAME = 'holdfast_consistency_violations';
 
-/** What the last count found; nothing is told where nothing was counted yet. */
+/** An older count tells nothing of how it is: one is made twice a minute, and takes some seconds. */
+const AGE_MS_MAX = 120_000;
+
+/** What the last count found; nothing is told where nothing was counted yet, or not for long. */
 @Injectable()
 export class ConsistencyMetrics implements SharedSource {
   readonly gauges: ReadGauge[] = [{ name: NAME, help: 'Violations of what is always true, by the last count' }];
@@ -15,6 +18,6 @@ export class ConsistencyMetrics implements SharedSource {
 
   async count(on: Connection): Promise<Sample[]> {
     const last = await this.counts.last(on);
-    return last ? [{ name: NAME, value: last.violationCount }] : [];
+    return last && last.ageMs <= AGE_MS_MAX ? [{ name: NAME, value: last.violationCount }] : [];
   }
 }

@@ -19,8 +19,9 @@ export class ConsistencyController {
     summary: 'Whether our books add up',
     description:
       `The invariants are ${INVARIANTS.map((name) => `\`${name}\``).join(', ')}. A worker counts what has open holds or ` +
-      'was placed lately every minute, and everything every hour; this answers what it found last. With `fresh=true` ' +
-      'everything is counted now: after 30 s it is given up (`503 OVERLOADED`).',
+      'was placed lately twice a minute, and everything every hour; this answers what it found last. Where that is older than a ' +
+      'minute, as without a worker, and with `fresh=true` everything is counted now, which may take seconds: after 30 s it is ' +
+      'given up (`503 OVERLOADED`).',
   })
   get(@Query() { fresh = false }: ConsistencyQuery): Promise<ConsistencyDto> {
     return fresh ? this.consistency.fresh() : this.consistency.last();

@@ -2,10 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { type Count, CountRepository } from './count.repository';
 import { Counting } from './counting';
-import { MESSAGE_INVARIANT, type Violation } from './invariants';
+import type { Violation } from './invariants';
+import { lostBefore } from './lost-messages';
 
 /** Somebody waits for the answer, so it does not rest; a million products and a million orders take some seconds. */
 const FRESH = { msMax: 30_000, restFactor: 0 };
+
+/** An older count is not answered. */
+const AGE_MS_MAX = 60_000;
 
 /** Whether our books add up, as it is answered. */
 export interface ConsistencyState {
@@ -28,10 +32,10 @@ export class Consistency {
     private readonly counter: Counting,
   ) {}
 
-  /** Of the last count; where there was none yet, everything is counted now. Throws `CountTookTooLong`. */
+  /** Of the last count; where that is older than a minute, as without a worker, everything is counted now. Throws `CountTookTooLong`. */
   async last(): Promise<ConsistencyState> {
     const last = await this.counts.last(this.dataSource.manager);
-    return last ? stateOf(last) : this.fresh();
+    return last && last.ageMs <= AGE_MS_MAX ? stateOf(last) : this.fresh();
   }
 
   /** Counts everything now, once for all who ask meanwhile. Throws `CountTookTooLong`. */
@@ -46,11 +50,10 @@ export class Consistency {
     const before = (await this.counts.last(on))?.violations ?? [];
     const checkedAt = await this.counts.now(on);
     const found = await this.counter.everything(FRESH);
-    const lost = before.filter(({ invariant }) => invariant === MESSAGE_INVARIANT);
-    found.add({ total: lost.length, listed: lost });
+    found.add(lostBefore(before));
     const { total, listed } = found.all;
     await this.counts.store(on, 'everything', checkedAt, found.all);
-    return { checkedAt, violationCount: total, violations: listed };
+    return { checkedAt, ageMs: 0, violationCount: total, violations: listed };
   }
 }
 

@@ -10,12 +10,14 @@ export type CountScope = 'recent' | 'everything';
 export interface Count {
   /** Our clock: when it began. */
   checkedAt: Date;
+  ageMs: number;
   violationCount: number;
   /** The first of them. */
   violations: Violation[];
 }
 
-const COLUMNS = 'checked_at AS "checkedAt", violation_count AS "violationCount", violations';
+const COLUMNS = `checked_at AS "checkedAt", violation_count AS "violationCount", violations,
+  extract(epoch FROM clock_timestamp() - checked_at)::float8 * 1000 AS "ageMs"`;
 
 /** The last counts, for everybody to read. */
 @Injectable()

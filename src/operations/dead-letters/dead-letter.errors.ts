@@ -8,6 +8,14 @@ export class DeadLetterNotFound extends Refusal {
   }
 }
 
+export class DeadLetterNotDismissable extends Refusal {
+  readonly code = 'DEAD_LETTER_NOT_DISMISSABLE';
+
+  constructor(orderId: string) {
+    super(`It is about order ${orderId}: replay it, or decide about the order's case.`);
+  }
+}
+
 export class DeadLetterNotReplayable extends Refusal {
   readonly code = 'DEAD_LETTER_NOT_REPLAYABLE';
 

@@ -1,25 +1,34 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type Caller, RequiresScope, SentBy } from '../../auth/access';
 import { ApiProblems } from '../../http/api-problems';
 import { decodeCursor, isTimestampText, page } from '../../http/cursor';
-import { RefusesBody } from '../../http/json-body';
+import { TakesNoBody } from '../../http/json-body';
 import { UUID } from '../../http/rules';
 import { DeadLetterQueries } from './dead-letter-queries';
-import { DeadLetterDto, DeadLetterPageDto, DeadLetterQuery, ReplayDto, ReplayedDto } from './dead-letters.dto';
+import {
+  DeadLetterDto,
+  DeadLetterPageDto,
+  DeadLetterQuery,
+  DismissedDto,
+  ReplayedDto,
+  WhichLettersDto,
+} from './dead-letters.dto';
+import { Dismissal, DISMISSED_MAX } from './dismissal';
 import { LETTERS_MAX, Replay } from './replay';
 
 /** First part of the list's cursors: those of orders look the same otherwise. */
 const LIST = 'dead-letters';
 const CURSOR_PARTS = [(part: string) => part === LIST, isTimestampText, (part: string) => UUID.test(part)];
 
-/** What was given up, and another try at it. */
+/** What was given up, another try at it, and its end. */
 @ApiTags('operations')
 @Controller('v1/dead-letters')
 export class DeadLettersController {
   constructor(
     private readonly queries: DeadLetterQueries,
     private readonly replay: Replay,
+    private readonly dismissal: Dismissal,
   ) {}
 
   @Get()
@@ -62,12 +71,12 @@ export class DeadLettersController {
       'second for each vendor. Letters about decided orders are dismissed, and those that cannot be mended by sending ' +
       'stay open; neither counts as `replayed`. A dry run changes nothing and counts the same.',
   })
-  replayAll(@Body() { dryRun = false, ...which }: ReplayDto, @SentBy() caller: Caller): Promise<ReplayedDto> {
+  replayAll(@Body() { dryRun = false, ...which }: WhichLettersDto, @SentBy() caller: Caller): Promise<ReplayedDto> {
     return this.replay.many(which, dryRun, caller);
   }
 
   @Post(':deadLetterId/replay')
-  @RefusesBody()
+  @TakesNoBody()
   @RequiresScope('ops')
   @HttpCode(202)
   @ApiProblems('VALIDATION_FAILED', 'DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_NOT_REPLAYABLE', 'URI_TOO_LONG')
@@ -82,5 +91,37 @@ export class DeadLettersController {
   })
   replayOne(@Param('deadLetterId') deadLetterId: string, @SentBy() caller: Caller): Promise<ReplayedDto> {
     return this.replay.one(deadLetterId, caller);
+  }
+
+  @Post('dismiss')
+  @RequiresScope('ops')
+  @HttpCode(200)
+  @ApiProblems('MALFORMED_JSON', 'VALIDATION_FAILED', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE')
+  @ApiOkResponse({ type: DismissedDto })
+  @ApiOperation({
+    operationId: 'dismissDeadLetters',
+    summary: 'Close what is about no order',
+    description:
+      `Dismisses open dead letters that name no order of ours, such as messages that nobody can read, the oldest first and at ` +
+      `most ${DISMISSED_MAX} a request. Letters about an order stay open: replay them, or decide about the order's case. A dry ` +
+      'run changes nothing and counts the same.',
+  })
+  dismissAll(@Body() { dryRun = false, ...which }: WhichLettersDto, @SentBy() caller: Caller): Promise<DismissedDto> {
+    return this.dismissal.many(which, dryRun, caller);
+  }
+
+  @Post(':deadLetterId/dismiss')
+  @TakesNoBody()
+  @RequiresScope('ops')
+  @HttpCode(200)
+  @ApiProblems('VALIDATION_FAILED', 'DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_NOT_DISMISSABLE', 'URI_TOO_LONG')
+  @ApiOkResponse({ type: DismissedDto })
+  @ApiOperation({
+    operationId: 'dismissDeadLetter',
+    summary: 'Close one that is about no order',
+    description: 'One that was replayed or dismissed before is left as it is (`matched` 0).',
+  })
+  dismissOne(@Param('deadLetterId') deadLetterId: string, @SentBy() caller: Caller): Promise<DismissedDto> {
+    return this.dismissal.one(deadLetterId, caller);
   }
 }

@@ -5,6 +5,7 @@ import { IfPresent, IsTimestamp } from '../../http/rules';
 import type { AttemptOutcome } from '../../orders/fulfilment/attempt.repository';
 import { VENDOR_ID } from '../../vendors/vendor';
 import { DEAD_LETTER_STATUSES, type DeadLetter, type DeadLetterAttempt, type DeadLetterStatus } from './dead-letter';
+import type { Dismissed } from './dismissal';
 import type { Replayed } from './replay';
 
 const A_VENDOR_ID = { message: 'must be a vendor id such as alpine-outdoor' };
@@ -21,7 +22,8 @@ export class DeadLetterQuery extends PageQuery {
   status?: DeadLetterStatus;
 }
 
-export class ReplayDto {
+/** Which open letters, and whether only to tell */
+export class WhichLettersDto {
   /**
    * Only letters about this vendor's orders
    * @example "alpine-outdoor"
@@ -59,6 +61,21 @@ export class ReplayedDto implements Replayed {
    */
   replayed!: number;
   /** Nothing was changed: `replayed` is what would be */
+  dryRun!: boolean;
+}
+
+export class DismissedDto implements Dismissed {
+  /**
+   * Open letters that were asked for
+   * @example 12
+   */
+  matched!: number;
+  /**
+   * Letters that were closed
+   * @example 3
+   */
+  dismissed!: number;
+  /** Nothing was changed: `dismissed` is what would be */
   dryRun!: boolean;
 }
 

@@ -9,7 +9,7 @@ import { CaseRepository } from './case.repository';
 import type { Comparison } from './comparison';
 import type { PartInHand } from './part-in-hand';
 
-/** Files what comparing an order with its vendor's books came to, unless the order has moved on meanwhile. */
+/** Files what comparing an order with its vendor's books came to. */
 @Injectable()
 export class Filing {
   constructor(
@@ -20,13 +20,19 @@ export class Filing {
     private readonly events: OrderEventsRepository,
   ) {}
 
-  async file(part: PartInHand, order: Candidate, comparison: Comparison): Promise<void> {
-    if (comparison === 'unsaid') return;
-    if (comparison === 'agree' && !order.hasCase && !order.needsAttention) return;
-    if (part.claim.dryRun) return this.foretell(part, comparison);
-    await part.write(async (tx) => {
-      if (!(await this.candidates.isStill(tx, order))) return;
-      return comparison === 'agree' ? this.agree(tx, part, order) : this.differ(tx, part, order, comparison);
+  /** Answers whether anything could be said: not of an order that has moved on meanwhile. */
+  async file(part: PartInHand, order: Candidate, comparison: Comparison): Promise<boolean> {
+    if (comparison === 'unsaid') return false;
+    if (comparison === 'agree' && !order.hasCase && !order.needsAttention) return true;
+    if (part.claim.dryRun) {
+      await this.foretell(part, comparison);
+      return true;
+    }
+    return part.write(async (tx) => {
+      if (!(await this.candidates.isStill(tx, order))) return false;
+      if (comparison === 'agree') await this.agree(tx, part, order);
+      else await this.differ(tx, part, order, comparison);
+      return true;
     });
   }
 
@@ -47,8 +53,11 @@ export class Filing {
     const others = ORDER_CASE_KINDS.filter((other) => other !== kind);
     part.progress.closed += await this.cases.closeOf(tx, orderId, others);
     const filed = await this.cases.file(tx, part.claim.vendorId, finding);
-    // Somebody has said that this is to stay as it is: then nobody need be asked again.
-    if (filed === 'dismissed') await this.orders.endAttention(tx, orderId);
+    // Somebody has said that this is to stay as it is: then neither an operator nor the vendor need be asked again.
+    if (filed === 'dismissed') {
+      await this.orders.endRecall(tx, orderId);
+      await this.orders.endAttention(tx, orderId);
+    }
     part.tell(finding, filed);
   }
 

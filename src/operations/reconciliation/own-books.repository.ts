@@ -14,7 +14,7 @@ const LISTINGS_MIN = 3;
 /** Differences within our own books that one statement finds, each in the order of its subjects. */
 @Injectable()
 export class OwnBooksRepository {
-  /** Products of which more is promised than their vendor has, since an order that is so old. */
+  /** Products of which more is promised than their vendor has, since an order that is so old, or with an open case. */
   async soldUnderUs(on: Connection, vendorId: string, forMs: number): Promise<Finding[]> {
     const found = await rows<{
       productId: string;
@@ -31,7 +31,10 @@ export class OwnBooksRepository {
          SELECT product_id, min(order_id) AS oldest, min(created_at) AS since, count(*)::integer AS orders FROM orders
          WHERE vendor_id = $1 AND hold_state IN ('held', 'acknowledged') GROUP BY product_id) held
          JOIN products p ON p.vendor_id = $1 AND p.product_id = held.product_id
-       WHERE p.reserved_quantity > p.vendor_quantity AND held.since < now() - $2::integer * interval '1 ms'
+       WHERE p.reserved_quantity > p.vendor_quantity
+         AND (held.since < now() - $2::integer * interval '1 ms' OR EXISTS (
+           SELECT FROM reconciliation_cases c
+           WHERE c.subject = p.product_id AND c.kind = 'soldUnderUs' AND c.status = 'open'))
        ORDER BY p.product_id LIMIT $3`,
       [vendorId, forMs, FINDINGS_MAX],
     );

@@ -32,7 +32,7 @@ export class OwnBooks {
     const on = this.dataSource.manager;
     // An operator who asks wants to know how it is now.
     const soldUnderForMs = trigger === 'manual' ? 0 : SOLD_UNDER_FOR_MS;
-    const finders: Record<OwnCaseKind, () => Promise<Finding[]>> = {
+    const finders: Record<OwnCaseKind, () => Promise<Finding[] | undefined>> = {
       reservedDiffers: () => this.reservedDiffers(vendorId, signal),
       soldUnderUs: () => this.repository.soldUnderUs(on, vendorId, soldUnderForMs),
       holdsNeverSettle: () => this.repository.holdsNeverSettle(on, vendorId),
@@ -40,9 +40,10 @@ export class OwnBooks {
       messageWithoutOrder: () => this.repository.messagesWithoutOrder(on, vendorId),
       heldSync: () => this.repository.heldSyncs(on, vendorId),
     };
-    for (const [kind, find] of Object.entries(finders) as [OwnCaseKind, () => Promise<Finding[]>][]) {
+    for (const [kind, find] of Object.entries(finders) as [OwnCaseKind, () => Promise<Finding[] | undefined>][]) {
       signal.throwIfAborted();
-      await this.file(part, kind, await find());
+      const findings = await find();
+      if (findings) await this.file(part, kind, findings);
     }
   }
 
@@ -64,9 +65,10 @@ export class OwnBooks {
     return findings.slice(0, FINDINGS_MAX);
   }
 
-  private async ordersWithoutMessage(vendorId: string): Promise<Finding[]> {
-    const { oldest } = await this.lost.of(vendorId, WITHOUT_MESSAGE_FOR_MS, FINDINGS_MAX);
-    return oldest.map(({ orderId, productId, since }) => ({
+  /** Undefined where the broker cannot be asked: nobody has looked. */
+  private async ordersWithoutMessage(vendorId: string): Promise<Finding[] | undefined> {
+    const lost = await this.lost.of(vendorId, WITHOUT_MESSAGE_FOR_MS, FINDINGS_MAX);
+    return lost?.oldest.map(({ orderId, productId, since }) => ({
       kind: 'orderWithoutMessage',
       subject: orderId,
       orderId,
@@ -78,7 +80,7 @@ export class OwnBooks {
     }));
   }
 
-  /** Each finding has its case, and each case that was not found again is closed. */
+  /** Each finding has its case, and each case that was not found again is closed. Nothing is where nobody has looked. */
   private async file(part: PartInHand, kind: OwnCaseKind, findings: Finding[]): Promise<void> {
     const { vendorId, dryRun } = part.claim;
     if (dryRun) {

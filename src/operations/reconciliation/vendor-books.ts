@@ -20,6 +20,14 @@ interface Reading {
   seen: Set<string>;
 }
 
+/** What came of some orders. */
+interface Compared {
+  /** It is known how they stand in the vendor's books. */
+  said: string[];
+  /** The first one about which the vendor might not be asked any more. */
+  notReached: Candidate | undefined;
+}
+
 /** Compares a vendor's orders with its books, by look-up. */
 @Injectable()
 export class VendorBooks {
@@ -61,7 +69,8 @@ export class VendorBooks {
     const { vendor } = reading.books;
     for (let before: Place | undefined; ;) {
       const batch = await this.candidates.before(this.dataSource.manager, vendor, before, BATCH_ORDERS);
-      if ((await this.compareAll(reading, batch)) === undefined || batch.length < BATCH_ORDERS) return;
+      await this.compareAll(reading, batch);
+      if (reading.books.closed || batch.length < BATCH_ORDERS) return;
       before = batch.at(-1);
     }
   }
@@ -69,28 +78,31 @@ export class VendorBooks {
   private async readRevisited(reading: Reading): Promise<void> {
     for (let after = ''; ;) {
       const batch = await this.pointedTo(reading, 'revisited', after);
-      const unsaid = await this.compareAll(reading, batch);
-      if (unsaid === undefined || batch.length === 0) return;
-      const said = batch.map(({ orderId }) => orderId).filter((orderId) => !unsaid.includes(orderId));
+      if (batch.length === 0) return;
+      const { said } = await this.compareAll(reading, batch);
       await reading.books.part.write((tx) => this.candidates.endRevisit(tx, said));
+      if (reading.books.closed) return;
       after = batch.at(-1)!.orderId;
     }
   }
 
   private async readSinceMark(reading: Reading): Promise<void> {
-    const { part, vendor } = reading.books;
+    const { books } = reading;
+    const { part, vendor } = books;
     const { vendorId } = vendor;
     for (let mark = await this.candidates.mark(this.dataSource.manager, vendorId); ;) {
       const batch = await this.candidates.since(this.dataSource.manager, vendor, mark, BATCH_ORDERS);
-      const last = batch.at(-1);
       const ripe = batch.filter(({ decidedForLong, atRest }) => decidedForLong && atRest);
-      const unsaid = await this.compareAll(reading, ripe);
-      if (unsaid === undefined || !last) return;
-      const unripe = batch.filter((order) => !ripe.includes(order)).map(({ orderId }) => orderId);
+      const { said, notReached } = await this.compareAll(reading, ripe);
+      const reached = notReached ? batch.slice(0, batch.indexOf(notReached)) : batch;
+      const last = reached.at(-1);
+      if (!last) return;
+      const unsaid = reached.map(({ orderId }) => orderId).filter((orderId) => !said.includes(orderId));
       await part.write(async (tx) => {
-        await this.candidates.revisit(tx, vendorId, [...unripe, ...unsaid]);
+        await this.candidates.revisit(tx, vendorId, unsaid);
         await this.candidates.moveMark(tx, vendorId, last);
       });
+      if (books.closed) return;
       mark = last;
     }
   }
@@ -99,15 +111,14 @@ export class VendorBooks {
     return this.candidates.pointedTo(this.dataSource.manager, vendor, pointer, after, BATCH_ORDERS);
   }
 
-  /** Answers the orders of which nothing could be said; undefined where the vendor may not be asked any more. */
-  private async compareAll(reading: Reading, orders: Candidate[]): Promise<string[] | undefined> {
-    const unsaid: string[] = [];
+  /** Until the vendor may not be asked any more: what was compared before stays compared. */
+  private async compareAll(reading: Reading, orders: Candidate[]): Promise<Compared> {
+    const said: string[] = [];
     for (const order of orders) {
-      const isSaid = await this.compare(reading, order);
-      if (reading.books.closed) return undefined;
-      if (!isSaid) unsaid.push(order.orderId);
+      if (await this.compare(reading, order)) said.push(order.orderId);
+      else if (reading.books.closed) return { said, notReached: order };
     }
-    return unsaid;
+    return { said, notReached: undefined };
   }
 
   /** Answers whether it is known how the order stands in the vendor's books. */
@@ -121,8 +132,6 @@ export class VendorBooks {
     if (isGoing && !order.hasCase) return false;
     const askedAt = new Date().toISOString();
     const answer = isGoing ? DISPATCHED : await books.lookUp(order.orderId);
-    const comparison = compare(order, answer, askedAt);
-    await this.filing.file(books.part, order, comparison);
-    return comparison !== 'unsaid';
+    return this.filing.file(books.part, order, compare(order, answer, askedAt));
   }
 }

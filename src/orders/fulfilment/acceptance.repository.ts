@@ -13,13 +13,14 @@ import type { Claim } from './claim.repository';
  */
 const COMPLETE = `
   WITH product AS MATERIALIZED (
-    SELECT p.as_of FROM products p WHERE ${THE_PRODUCT} FOR NO KEY UPDATE),
+    SELECT p.as_of, p.observed_at FROM products p WHERE ${THE_PRODUCT} FOR NO KEY UPDATE),
   pending AS MATERIALIZED (
-    SELECT order_id FROM orders
+    SELECT order_id, created_at FROM orders
     WHERE order_id = $3 AND EXISTS (SELECT FROM product) AND status::text = 'pending' AND cancel_requested_at IS NULL
     FOR NO KEY UPDATE),
   picture AS (
-    SELECT ${CONTAINS_ACCEPTANCE('$4')} AS contained FROM product p CROSS JOIN vendors v WHERE v.vendor_id = $1),
+    SELECT ${CONTAINS_ACCEPTANCE('$4', 'pending.created_at')} AS contained
+    FROM product p CROSS JOIN pending CROSS JOIN vendors v WHERE v.vendor_id = $1),
   completed AS (
     UPDATE orders o
     SET status = 'completed', vendor_order_id = $5, accepted_at = $4, acknowledged_at = clock_timestamp(),

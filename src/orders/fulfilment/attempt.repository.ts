@@ -9,7 +9,10 @@ export interface AttemptHistory {
   sent: number;
   /** Attempts of which it is not certain what they did. */
   open: number;
-  /** From now until a look-up that finds nothing proves that the open attempts bought nothing; ≤ 0: it would now. */
+  /**
+   * From now until a look-up that finds nothing proves that the open attempts bought nothing, and that what the order was
+   * recalled for is gone; ≤ 0: it would now.
+   */
   provableInMs: number;
 }
 
@@ -26,12 +29,16 @@ export type AttemptOutcome = 'accepted' | 'refused' | 'unknown' | 'not_sent';
 /** Something of it may have reached the vendor: it is under way, or was not certainly kept back. */
 const SENT = `outcome IS DISTINCT FROM 'not_sent'`;
 
-/** As columns of a select from an order's attempts and, as `v`, its vendor and what of the order matters to them. */
+/**
+ * As columns of a select from an order's attempts and `seen`, its vendor and what of the order matters to them. A recalled
+ * order's attempts are closed, if it has any: it was the vendor's late acceptance that had it recalled, and that may take as
+ * long as any other to be in the books.
+ */
 export const ATTEMPT_HISTORY = `
-  count(*) FILTER (WHERE counted AND (v.tried_from IS NULL OR started_at >= v.tried_from))::integer AS counted,
+  count(*) FILTER (WHERE counted AND (tried_from IS NULL OR started_at >= tried_from))::integer AS counted,
   count(*) FILTER (WHERE ${SENT})::integer AS sent, count(*) FILTER (WHERE closed_at IS NULL)::integer AS open,
-  (max(extract(epoch FROM deadline_at - clock_timestamp()) * 1000 + v.consistency_lag_ms)
-    FILTER (WHERE closed_at IS NULL))::float8 AS provable_in_ms`;
+  (SELECT extract(epoch FROM GREATEST(max(deadline_at) FILTER (WHERE closed_at IS NULL), seen.recalled_at)
+                             - clock_timestamp()) * 1000 + seen.consistency_lag_ms FROM seen)::float8 AS provable_in_ms`;
 
 export interface AttemptHistoryRow {
   counted: number;
@@ -50,7 +57,7 @@ export class AttemptRepository {
     return (await row(tx, statement, [orderId])) !== undefined;
   }
 
-  /** Records what a call came to. `unknown` leaves the attempt open. */
+  /** Records what a call came to, and closes one that was not sent; the others, once it is certain what they did. */
   async finish(
     tx: Transaction,
     orderId: string,
@@ -62,7 +69,7 @@ export class AttemptRepository {
       'finish-attempt',
       `UPDATE dispatch_attempts
        SET outcome = $3::varchar, detail = $4, counted = $5, finished_at = clock_timestamp(),
-           closed_at = CASE WHEN $3::varchar = 'unknown' THEN closed_at ELSE clock_timestamp() END
+           closed_at = CASE WHEN $3::varchar = 'not_sent' THEN clock_timestamp() ELSE closed_at END
        WHERE order_id = $1 AND token = $2`,
       [orderId, token, outcome, detail.slice(0, DETAIL_LENGTH_MAX), counted],
     );

@@ -52,7 +52,7 @@ export class Cancellation {
    */
   async cancelNewest(tx: Transaction, vendorId: string, productId: string, units: number): Promise<string[]> {
     const orderIds: string[] = [];
-    let freed = 0;
+    let freed = await this.orders.unitsAskedBack(tx, vendorId, productId);
     for (const { orderId, quantity } of await this.orders.toBePlaced(tx, vendorId, productId, NEWEST_MAX)) {
       if (freed >= units) break;
       orderIds.push(orderId);
@@ -64,10 +64,13 @@ export class Cancellation {
   }
 
   private async cancelLocked(tx: Transaction, order: LockedOrder): Promise<boolean> {
-    const { orderId, status, failureReason, cancelRequested } = order;
+    const { orderId, status, failureReason, cancelRequested, needsAttention } = order;
     if (status === 'failed' && failureReason === 'CANCELLED') return true;
     if (status !== 'pending') throw new OrderNotCancellable(orderId, status);
-    if (cancelRequested) return false;
+    if (cancelRequested) {
+      if (needsAttention) await this.remind(tx, order);
+      return false;
+    }
     await this.orders.requestCancellation(tx, orderId);
     if (await this.attempts.anySent(tx, orderId)) {
       await this.askVendor(tx, order);
@@ -79,12 +82,19 @@ export class Cancellation {
     return true;
   }
 
-  /** A message that waits for its next try becomes due; where an operator was asked there is none any more. */
   private async askVendor(tx: Transaction, order: LockedOrder): Promise<void> {
-    const { orderId, needsAttention } = order;
     const detail =
       'It may have been sent already, so the vendor is asked to cancel it; its stock stays held until then.';
-    await this.events.add(tx, orderId, 'cancelRequested', detail);
+    await this.events.add(tx, order.orderId, 'cancelRequested', detail);
+    await this.remind(tx, order);
+  }
+
+  /**
+   * A message that waits for its next try becomes due. Where an operator was asked there is none any more, and the sweeper
+   * looks for none: should the broker lose this one too, another request makes another.
+   */
+  private async remind(tx: Transaction, order: LockedOrder): Promise<void> {
+    const { orderId, needsAttention } = order;
     const hastened = await this.outbox.hasten(tx, orderId);
     if (hastened === 0 && needsAttention) await this.outbox.enqueue(tx, [orderPlaced(order)]);
   }

@@ -92,7 +92,8 @@ const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())
  */
 const TAKE = `
   WITH seen AS MATERIALIZED (
-    SELECT ${VENDOR_COLUMNS}, tried_from, claim_token AS token_seen, ${DISPATCHABLE} AND ${UNCLAIMED} AS dispatchable,
+    SELECT ${VENDOR_COLUMNS}, tried_from, recall_requested_at AS recalled_at, claim_token AS token_seen,
+           ${DISPATCHABLE} AND ${UNCLAIMED} AS dispatchable,
            calls_allowed, paused, CASE WHEN open_until IS NOT NULL THEN opening END AS opening,
            extract(epoch FROM open_until - clock_timestamp())::float8 * 1000 AS open_ms,
            EXISTS (SELECT FROM vendor_slots s WHERE s.vendor_id = v.vendor_id AND ${SLOT_IS_FREE}) AS slot_is_free
@@ -100,7 +101,7 @@ const TAKE = `
       CROSS JOIN LATERAL (SELECT ${CALLS_ALLOWED} AS calls_allowed) allowed
     WHERE order_id = $1),
   history AS MATERIALIZED (
-    SELECT ${ATTEMPT_HISTORY} FROM dispatch_attempts CROSS JOIN seen v WHERE order_id = $1),
+    SELECT ${ATTEMPT_HISTORY} FROM dispatch_attempts CROSS JOIN seen WHERE order_id = $1),
   claimed AS (
     UPDATE orders o SET claim_token = nextval('fencing_tokens'),
            claimed_until = clock_timestamp() + $2::integer * interval '1 ms'

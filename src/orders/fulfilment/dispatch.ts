@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { labelsOf, type Message } from '../../messaging/message';
 import { parseProductId } from '../../stock/product';
-import type { LookUpAnswer, NotSent, PurchaseAnswer } from '../../vendors/vendor-adapter';
+import type { LookUpAnswer, NotSent, PurchaseAnswer, Unknown } from '../../vendors/vendor-adapter';
 import { Breaker } from '../../vendors/breaker/breaker';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { readOrderPlaced } from '../order.messages';
@@ -83,7 +83,7 @@ export class Dispatch {
   }
 
   private async purchase(inHand: OrderInHand, message: Message): Promise<void> {
-    const { claim, vendor } = inHand;
+    const { claim } = inHand;
     const answer = await this.callPurchase(inHand);
     this.log('Sent', message, answer);
     switch (answer.outcome) {
@@ -91,16 +91,22 @@ export class Dispatch {
         return this.outcome.accepted(claim, message, answer);
       case 'refused':
         return this.outcome.refused(claim, answer);
+      // It is looked up until it is decided, like every other that is not known.
+      case 'pending':
+        return this.putOff(inHand, message, { ...answer, outcome: 'unknown' });
       case 'unknown':
-      case 'not_sent': {
-        const delayMs = this.patience.delayMsAfter(message, answer.outcome === 'unknown' ? answer.retryAfterMs : 0);
-        const counted = answer.outcome === 'unknown' && !answer.rateLimited;
-        const next = answer.outcome === 'unknown' ? 'we look it up' : 'we send it again';
-        const story = `${vendor.name} ${answer.detail}; ${next} in ${seconds(delayMs)}.`;
-        const type = answer.outcome === 'unknown' ? 'unknown' : 'notSent';
-        return this.outcome.putOff(claim, message, { ...answer, counted }, [type, story], delayMs);
-      }
+      case 'not_sent':
+        return this.putOff(inHand, message, answer);
     }
+  }
+
+  private putOff({ claim, vendor }: OrderInHand, message: Message, answer: Unknown | NotSent): Promise<void> {
+    const delayMs = this.patience.delayMsAfter(message, answer.outcome === 'unknown' ? answer.retryAfterMs : 0);
+    const counted = answer.outcome === 'unknown' && !answer.rateLimited;
+    const next = answer.outcome === 'unknown' ? 'we look it up' : 'we send it again';
+    const story = `${vendor.name} ${answer.detail}; ${next} in ${seconds(delayMs)}.`;
+    const type = answer.outcome === 'unknown' ? 'unknown' : 'notSent';
+    return this.outcome.putOff(claim, message, { ...answer, counted }, [type, story], delayMs);
   }
 
   private async callPurchase(inHand: OrderInHand): Promise<PurchaseAnswer> {

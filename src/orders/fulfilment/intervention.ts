@@ -36,7 +36,7 @@ export class Intervention {
     const { orderId, vendorId, productId, quantity } = order;
     const { vendorOrderId, acceptedAt } = accepted;
     await this.tell(tx, orderId, 'takes over what the vendor has', ruling);
-    const contained = await this.stock.containsAcceptance(tx, vendorId, productId, acceptedAt);
+    const contained = await this.stock.containsAcceptance(tx, order, acceptedAt);
     await this.orders.complete(tx, orderId, { ...accepted, holdState: contained ? 'settled' : 'acknowledged' });
     if (contained) await this.stock.unreserve(tx, vendorId, productId, quantity);
     const story = `The vendor accepted it at ${acceptedAt.toISOString()} as ${vendorOrderId}.`;
@@ -79,6 +79,7 @@ export class Intervention {
 
   /** A decided order stays as it is: the operator has settled it otherwise, and it waits for nobody any more. */
   async letBe(tx: Transaction, { orderId }: LockedOrder, ruling: Ruling): Promise<void> {
+    await this.orders.endRecall(tx, orderId);
     await this.orders.endAttention(tx, orderId);
     await this.tell(tx, orderId, 'leaves it as it is', ruling);
     await this.deadLetters.decideAllOf(tx, orderId, 'dismissed', ruling.by);

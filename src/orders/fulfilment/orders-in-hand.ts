@@ -6,6 +6,7 @@ import type { Transaction } from '../../database/sql';
 import type { Leave } from '../../vendors/breaker/breaker';
 import { SlotRepository } from '../../vendors/slot.repository';
 import type { Vendor } from '../../vendors/vendor';
+import { OrderEventsRepository } from '../order-events.repository';
 import { type AttemptHistory, AttemptRepository, type EndedCall } from './attempt.repository';
 import { type Claim, ClaimRepository, type Shut, type TakeLimits } from './claim.repository';
 
@@ -41,6 +42,7 @@ export class OrdersInHand {
     private readonly slots: SlotRepository,
     private readonly claims: ClaimRepository,
     private readonly attempts: AttemptRepository,
+    private readonly events: OrderEventsRepository,
     { vendorTimeoutMs, deliveryAttemptsMax, deliveryAgeMsMax }: Config,
   ) {
     this.limits = { ...timeBudgets(vendorTimeoutMs), deliveryAttemptsMax, deliveryAgeMsMax };
@@ -87,9 +89,13 @@ export class OrdersInHand {
   }
 
   /** It is proved that nothing was bought so far: the next to take it may send it. */
-  async giveBackProved({ claim }: OrderInHand): Promise<void> {
+  async giveBackProved({ claim, vendor }: OrderInHand): Promise<void> {
     await this.dataSource.transaction(async (tx) => {
-      if (await this.claims.release(tx, claim)) await this.attempts.closeAll(tx, claim.orderId);
+      if (await this.claims.release(tx, claim)) {
+        await this.attempts.closeAll(tx, claim.orderId);
+        const story = `Looked up: ${vendor.name} does not have it in its books, so nothing was bought; we send it again.`;
+        await this.events.add(tx, claim.orderId, 'lookedUp', story);
+      }
       await this.slots.free(tx, claim.vendorId, claim.token);
     });
   }

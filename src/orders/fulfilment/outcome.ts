@@ -40,14 +40,11 @@ export class Outcome {
   async accepted(claim: Claim, message: Message, answer: Accepted): Promise<void> {
     if (await recorded(() => this.acceptances.complete(this.dataSource.manager, claim, answer, acceptanceOf(answer))))
       return;
-    await this.conclude(claim, resultOf(answer), async (tx, order) => {
-      if (order.status === 'failed') return this.recalls.request(tx, order, message, acceptanceOf(answer));
-      if (order.status === 'completed') return;
-      if (!order.cancelRequested) return this.complete(tx, order, answer, '');
-      if (!(await this.ordersInHand.release(tx, claim))) return;
-      const story = `${acceptanceOf(answer)} It is asked to cancel it now.`;
-      await this.events.add(tx, order.orderId, 'accepted', story);
-      await this.outbox.enqueue(tx, [nextOf(message, 0)]);
+    await this.locked(claim, async (tx, order) => {
+      if (order.status === 'pending' && order.cancelRequested) return this.cancelNext(tx, claim, message, answer);
+      if (order.status === 'pending') await this.complete(tx, order, answer, '');
+      if (order.status === 'failed') await this.recalls.request(tx, order, message, acceptanceOf(answer));
+      await this.ordersInHand.conclude(tx, claim, resultOf(answer));
     });
   }
 
@@ -117,23 +114,43 @@ export class Outcome {
     await this.dataSource.transaction((tx) => this.outbox.enqueue(tx, [nextOf(message, delayMs)]));
   }
 
-  /** Product before order: the one lock order. */
+  /**
+   * The attempts stay open: what was accepted this moment may not be in the books yet, where the vendor looks for what it is
+   * to cancel. Closed, its "not found" would be taken for never bought.
+   */
+  private async cancelNext(tx: Transaction, claim: Claim, message: Message, answer: Accepted): Promise<void> {
+    if (await this.ordersInHand.release(tx, claim)) {
+      await this.events.add(tx, claim.orderId, 'accepted', `${acceptanceOf(answer)} It is asked to cancel it now.`);
+      await this.outbox.enqueue(tx, [nextOf(message, 0)]);
+    }
+    await this.ordersInHand.letGo(tx, claim, resultOf(answer));
+  }
+
   private async conclude(
     claim: Claim,
     call: EndedCall | undefined,
     change: (tx: Transaction, order: LockedOrder) => Promise<void>,
   ): Promise<void> {
-    const { orderId, vendorId, productId } = claim;
+    await this.locked(claim, async (tx, order) => {
+      await change(tx, order);
+      await this.ordersInHand.conclude(tx, claim, call);
+    });
+  }
+
+  /** Product before order: the one lock order. */
+  private async locked(
+    { orderId, vendorId, productId }: Claim,
+    change: (tx: Transaction, order: LockedOrder) => Promise<void>,
+  ): Promise<void> {
     await this.record(async (tx) => {
       await this.stock.lock(tx, vendorId, productId);
       await change(tx, await this.orders.lock(tx, orderId));
-      await this.ordersInHand.conclude(tx, claim, call);
     });
   }
 
   private async complete(tx: Transaction, order: LockedOrder, answer: Accepted, addition: string): Promise<void> {
     const { orderId, vendorId, productId, quantity } = order;
-    const contained = await this.stock.containsAcceptance(tx, vendorId, productId, answer.acceptedAt);
+    const contained = await this.stock.containsAcceptance(tx, order, answer.acceptedAt);
     await this.orders.complete(tx, orderId, { ...answer, holdState: contained ? 'settled' : 'acknowledged' });
     if (contained) await this.stock.unreserve(tx, vendorId, productId, quantity);
     await this.events.add(tx, orderId, 'completed', `${acceptanceOf(answer)}${addition}`);

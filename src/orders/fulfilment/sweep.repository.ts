@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, rows, type Transaction } from '../../database/sql';
+import { IS_PENDING } from '../order.repository';
 
 /** An order that has no message. */
 export interface Stranded {
@@ -35,6 +36,9 @@ export type StrandedInTrace = Stranded & { traceparent: string | null };
 
 /** Orders that one statement flags; the others by the next sweep. */
 const FLAGGED_MAX = 1000;
+
+/** Of a row that is locked: it may have been decided since it was found stranded. */
+const STILL_OPEN = `(${IS_PENDING} OR recall_requested_at IS NOT NULL) AND NOT needs_attention`;
 
 /** A letter of before a replay says nothing of the message that the replay sent. */
 const GIVEN_UP = `EXISTS (SELECT FROM dead_letters d WHERE d.order_id = o.order_id AND d.status = 'open'
@@ -83,7 +87,8 @@ export class SweepRepository {
          (SELECT d.cause FROM dead_letters d WHERE d.order_id = orders.order_id AND d.status = 'open'
           ORDER BY d.created_at DESC LIMIT 1), 'Its message is a dead letter.')
        WHERE order_id IN (
-         SELECT order_id FROM orders WHERE order_id IN (SELECT o.order_id FROM ${STRANDED} AND ${GIVEN_UP})
+         SELECT order_id FROM orders
+         WHERE order_id IN (SELECT o.order_id FROM ${STRANDED} AND ${GIVEN_UP}) AND ${STILL_OPEN}
          ORDER BY order_id LIMIT ${FLAGGED_MAX} FOR NO KEY UPDATE SKIP LOCKED)
        RETURNING order_id, attention_reason`,
       [ageMsMin],

@@ -3,6 +3,8 @@ import { Counter, Histogram, Registry } from 'prom-client';
 import { Refusal } from '../../http/refusal';
 import { UNKNOWN } from '../../observability/metrics/exposition';
 import { parseProductId } from '../../stock/product';
+import { StockStale } from '../../stock/stock.errors';
+import { VendorDisabled } from '../../vendors/vendors.errors';
 import { InsufficientStock, Overloaded } from '../orders.errors';
 import type { Placed } from './answers';
 import type { Settled } from './lane';
@@ -47,7 +49,7 @@ export class PlacementMetrics {
       const byVendor = counts.get(result) ?? new Map<string, number>();
       counts.set(result, byVendor);
       for (const { productId } of asked.lines) {
-        const vendor = this.vendorOf(productId, result);
+        const vendor = this.vendorOf(productId, provesProducts(settled[index]!));
         byVendor.set(vendor, (byVendor.get(vendor) ?? 0) + 1);
       }
       lines += asked.lines.length;
@@ -59,13 +61,13 @@ export class PlacementMetrics {
 
   /** A request that came to no batch. */
   turnedAway({ lines }: Asked): void {
-    for (const { productId } of lines) this.placed.inc({ vendor: this.vendorOf(productId, 'error'), result: 'error' });
+    for (const { productId } of lines) this.placed.inc({ vendor: this.vendorOf(productId, false), result: 'error' });
   }
 
-  private vendorOf(productId: string, result: Result): string {
+  private vendorOf(productId: string, exists: boolean): string {
     const vendorId = parseProductId(productId)?.vendorId;
     if (vendorId === undefined) return UNKNOWN;
-    if (result === 'created' || result === 'insufficient') this.vendors.add(vendorId);
+    if (exists) this.vendors.add(vendorId);
     return this.vendors.has(vendorId) ? vendorId : UNKNOWN;
   }
 }
@@ -75,4 +77,10 @@ function resultOf(settled: Settled<Placed>): Result {
   const { error } = settled;
   if (error instanceof InsufficientStock) return error.headers['idempotency-replayed'] ? 'replayed' : 'insufficient';
   return error instanceof Refusal && !(error instanceof Overloaded) ? 'rejected' : 'error';
+}
+
+/** Nobody is answered so about a product that does not exist. */
+function provesProducts(settled: Settled<Placed>): boolean {
+  if ('result' in settled) return true;
+  return [InsufficientStock, StockStale, VendorDisabled].some((refusal) => settled.error instanceof refusal);
 }

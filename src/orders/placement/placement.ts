@@ -5,7 +5,7 @@ import { databaseFailure, isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
 import { Outbox } from '../../messaging/outbox';
 import { ValidationFailed } from '../../http/refusal';
-import { beginSpan, during, type Traceparent, traceparentBelow } from '../../observability/spans';
+import { failed, type Traceparent } from '../../observability/spans';
 import { asPlaced, type Order, QUANTITY_MAX } from '../order';
 import { OrderQueries } from '../order-queries';
 import type { Placed } from './answers';
@@ -34,7 +34,10 @@ export interface PlacementContext {
   /** Who places it; owns the idempotency key. */
   client: string;
   idempotencyKey?: string;
+  /** Of its request: the trace that its orders go on in. */
   traceparent?: Traceparent;
+  /** Of its request: told what becomes of it. */
+  span?: Span;
 }
 
 export interface Line {
@@ -42,8 +45,8 @@ export interface Line {
   quantity: number;
 }
 
-/** With the span that tells of it. */
-type AskedAndTold = Asked & { span: Span };
+/** With the span that is told of it. */
+type AskedAndTold = Asked & { span: Span | undefined };
 
 /**
  * Takes orders, by group commit: those that arrive while a transaction is under way are committed together by the next
@@ -84,31 +87,35 @@ export class Placement {
 
   /** All or nothing: an order for each product, its lines summed. Throws as `place`, and names every line at fault. */
   async checkOut(lines: Line[], context: PlacementContext): Promise<Placed> {
-    return this.submit(summed(lines), newId(), CHECKOUTS_ROUTE, { lines }, context);
+    // Their members in our order: how a client spells a body is not what it asks for.
+    const body = { lines: lines.map(({ productId, quantity }) => ({ productId, quantity })) };
+    return this.submit(summed(lines), newId(), CHECKOUTS_ROUTE, body, context);
   }
 
   /** Whatever its lane, its rows are locked in the one order; the lane of its first product is as good as any. */
-  private submit(
+  private async submit(
     lines: AskedLine[],
     checkoutId: string | null,
     route: string,
     body: object,
-    { client, idempotencyKey: key, traceparent = null }: PlacementContext,
+    { client, idempotencyKey: key, traceparent = null, span }: PlacementContext,
   ): Promise<Placed> {
-    const span = beginSpan('place', traceparent);
-    return during(span, async () => {
-      const asked: AskedAndTold = {
-        lines,
-        checkoutId,
-        client,
-        traceparent: traceparentBelow(span, traceparent),
-        ...(key !== undefined && { key: idempotencyKey(client, route, key, body) }),
-        span,
-      };
+    const asked: AskedAndTold = {
+      lines,
+      checkoutId,
+      client,
+      traceparent,
+      ...(key !== undefined && { key: idempotencyKey(client, route, key, body) }),
+      span,
+    };
+    try {
       const placed = await this.wait(asked);
-      span.setAttributes(storyOf(placed));
+      span?.setAttributes(storyOf(placed));
       return placed;
-    });
+    } catch (error) {
+      if (span) failed(span, error);
+      throw error;
+    }
   }
 
   private wait(asked: AskedAndTold): Promise<Placed> {
@@ -119,7 +126,7 @@ export class Placement {
   }
 
   private async commitAndTell(batch: AskedAndTold[]): Promise<Settled<Placed>[]> {
-    for (const { span } of batch) span.addEvent('commit', { 'holdfast.batch.size': batch.length });
+    for (const { span } of batch) span?.addEvent('commit', { 'holdfast.batch.size': batch.length });
     const settled = await this.commit(batch);
     this.metrics.count(batch, settled);
     return settled;
@@ -159,7 +166,9 @@ export class Placement {
         return batch.map((asked) => answers.get(asked) ?? { result: placed.get(asked)! });
       } catch (error) {
         const failure = databaseFailure(error);
-        const waitMs = this.databaseAway ? undefined : RETRY_AFTER_MS[tries];
+        // Whoever has waited for a connection, or for a statement, has waited for as long as a request may.
+        const isPassing = failure !== 'exhausted' && failure !== 'overdue' && !this.databaseAway;
+        const waitMs = isPassing ? RETRY_AFTER_MS[tries] : undefined;
         if (waitMs === undefined) this.databaseAway = failure === 'unavailable';
         if (waitMs === undefined || !(failure || isDuplicate(error, ORDER_IDS))) throw error;
         if (failure === 'unavailable') lost = error;

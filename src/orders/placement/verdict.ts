@@ -84,7 +84,7 @@ function verdictOfStock(
   left: Map<string, number>,
 ): Verdict {
   const refusal =
-    unknownProducts(lines, products) ??
+    unknownProducts(lines, products, left) ??
     disabledVendors(lines, products) ??
     staleStock(lines, products) ??
     missingStock(lines, left);
@@ -98,13 +98,21 @@ function verdictOfStock(
   return { kind: 'granted', grants };
 }
 
-function unknownProducts(lines: AskedLine[], products: ReadonlyMap<string, LockedProduct>): Error | undefined {
+/** Names those beside them too that do not fit, so that nobody has to ask again to hear of them. */
+function unknownProducts(
+  lines: AskedLine[],
+  products: ReadonlyMap<string, LockedProduct>,
+  left: ReadonlyMap<string, number>,
+): Error | undefined {
   const unknown = lines.filter(({ productId }) => !products.has(productId));
   if (unknown.length === 0) return undefined;
   const ids = unknown.map(({ productId }) => productId);
-  const errors = unknown.flatMap(({ productId, productFields }) =>
-    productFields.map((field): FieldError => ({ field, message: 'is not a known product', productId })),
-  );
+  const errors = lines.flatMap((line) => {
+    const { productId, quantity: requested, productFields } = line;
+    if (products.has(productId)) return shortages(line, left.get(productId)!);
+    const message = 'is not a known product';
+    return productFields.map((field): FieldError => ({ field, message, productId, requested, available: 0 }));
+  });
   return new ProductNotFound(ids.join(', '), errors);
 }
 
@@ -126,13 +134,16 @@ function staleStock(lines: AskedLine[], products: ReadonlyMap<string, LockedProd
 function missingStock(lines: AskedLine[], left: ReadonlyMap<string, number>): Error | undefined {
   const missing = lines.filter(({ productId, quantity }) => quantity > left.get(productId)!);
   if (missing.length === 0) return undefined;
-  const errors = missing.flatMap(({ productId, quantity: requested, quantityFields }) => {
-    const available = left.get(productId)!;
-    const message = `must not be more than ${available}`;
-    return quantityFields.map((field): FieldError => ({ field, message, productId, requested, available }));
-  });
+  const errors = missing.flatMap((line) => shortages(line, left.get(line.productId)!));
   const { productId, quantity } = missing[0]!;
   const others = missing.length === 1 ? '' : `; ${missing.length - 1} more lines do not fit`;
   const detail = `${quantity} of ${productId} were asked for, ${left.get(productId)!} can be sold${others}.`;
   return new InsufficientStock(detail, errors);
+}
+
+/** Where the request asks for more of a product than is available; empty where it does not. */
+function shortages({ productId, quantity: requested, quantityFields }: AskedLine, available: number): FieldError[] {
+  if (requested <= available) return [];
+  const message = `must not be more than ${available}`;
+  return quantityFields.map((field) => ({ field, message, productId, requested, available }));
 }

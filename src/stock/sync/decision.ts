@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Transaction } from '../../database/sql';
 import { UUID } from '../../http/rules';
+import { NO_MARKS } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { Applying } from './applying';
 import { Gate } from './gate';
@@ -106,8 +107,8 @@ export class Decision {
       await this.runs.conclude(tx, run.syncRunId, written);
       const clockOffsetMs = asOf === null ? null : offsetMs(asOf, polledAt);
       // The next poll asks for everything: what was learnt before may be of another clock.
-      const marks = { position: null, etag: null };
-      await this.leases.complete(tx, run.lease, { kind, asOf, clockOffsetMs, marks });
+      const picture = { kind, asOf, polledAt, timeBelieved: heldFor === 'CLOCK', clockOffsetMs, marks: NO_MARKS };
+      await this.leases.complete(tx, run.lease, picture);
     });
   }
 }

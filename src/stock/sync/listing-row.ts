@@ -1,4 +1,4 @@
-import { PRINTABLE } from '../../http/rules';
+import { isPrintable } from '../../http/rules';
 import type { ListedRow } from '../../vendors/vendor-adapter';
 import { isSku, PRODUCT_NAME_LENGTH_MAX } from '../product';
 
@@ -18,7 +18,7 @@ const PRICE = /^\d{1,10}(\.\d{1,2})?$/;
 /** The row, or what is wrong with it. */
 export function checkRow({ sku, name, quantity, price }: ListedRow): StockRow | { rejected: string } {
   if (typeof sku !== 'string' || !isSku(sku)) return { rejected: 'sku is not 1 to 128 printable characters' };
-  if (typeof name !== 'string' || name.length > PRODUCT_NAME_LENGTH_MAX || !PRINTABLE.test(name)) {
+  if (typeof name !== 'string' || !isPrintable(name, PRODUCT_NAME_LENGTH_MAX)) {
     return { rejected: `${sku}: name is not 1 to ${PRODUCT_NAME_LENGTH_MAX} printable characters` };
   }
   if (typeof quantity !== 'number' || !Number.isInteger(quantity) || quantity < 0 || quantity > QUANTITY_MAX) {

@@ -21,21 +21,29 @@ export function listingParameters(listing: StagedListing): unknown[] {
 
 const milliseconds = (parameter: string): string => `${parameter}::integer * interval '1 ms'`;
 
+/** What a listing of unknown age is taken for after a jump of its clock: as old as files are commonly served. */
+const LISTING_AGE_MS = 900_000;
+/** By the vendor's own clock. */
+const ACCEPTED_BEFORE = `o.accepted_at + ${milliseconds('$3')} < $2`;
+
 /**
  * Whether the listing contains the hold `o`: the vendor accepted it before the listing's time and its margin, strictly,
  * both by the vendor's own clock. With `<=` a sale in the listing's own millisecond would be settled although the
- * listing may not contain it, and oversold.
+ * listing may not contain it, and oversold. Nor does a listing contain an order that was placed after it was asked for,
+ * by our clock: the vendor's may have been set back in between.
  *
- * Where the vendor gives no time, or gave the acceptance one of a clock that has jumped since, only our own clock is
- * left: the listing was asked for later than what we knew plus the age that a listing may have. And what was asked for
- * before an operator accepted the jump settles nothing.
+ * Where the vendor gives no time only our own clock is left: the listing was asked for later than what we knew plus the age
+ * that a listing may have. An acceptance of before an operator accepted a jump of the vendor's clock may be of the clock
+ * before it, which may have been ahead: that age after the jump is enough too. And what was asked for before the jump was
+ * accepted settles nothing.
  */
-export const CONTAINED = `o.vendor_id = $1 AND o.hold_state = 'acknowledged'
+export const CONTAINED = `o.vendor_id = $1 AND o.hold_state = 'acknowledged' AND o.created_at < $5::timestamptz
   AND ($6::timestamptz IS NULL OR $5::timestamptz > $6)
   AND CASE
     WHEN $2::timestamptz = '-infinity' THEN GREATEST(o.acknowledged_at, $6) + ${milliseconds('$4')} < $5
-    WHEN o.acknowledged_at <= $6 THEN $6::timestamptz + ${milliseconds('COALESCE($4, 0)')} < $5
-    ELSE o.accepted_at + ${milliseconds('$3')} < $2 END`;
+    WHEN o.acknowledged_at <= $6
+      THEN ${ACCEPTED_BEFORE} OR $6::timestamptz + ${milliseconds(`COALESCE($4, ${LISTING_AGE_MS})`)} < $5
+    ELSE ${ACCEPTED_BEFORE} END`;
 
 /**
  * Holds settled in one transaction: an order for one of their products waits that long (about 0.1 ms each). The others

@@ -8,8 +8,19 @@ import { type Connection, row, rows, type Transaction } from '../../database/sql
 import type { StockRow } from './listing-row';
 
 const TABLE_PREFIX = 'stock_staging_';
+/** Every run's table, as PostgreSQL's tools write patterns. */
+export const STAGING_TABLES = `${TABLE_PREFIX}*`;
 /** A table that a frozen worker still writes to is left for the next run to drop. */
 const DROP_WAIT_MS = 200;
+/** Of a product's name, where some are named as examples. */
+const NAME_CHARACTERS_TOLD = 40;
+
+/** The server has crashed since, and dropped rows of a listing: what is left of it says nothing of what it lacks. */
+export class ListingLost extends Error {
+  constructor() {
+    super('The database lost rows of the listing: its server has crashed meanwhile');
+  }
+}
 
 /** Name of the table that holds the run's listing: nothing of another run can be in it. */
 export function stagingTable(syncRunId: string): string {
@@ -47,9 +58,10 @@ export class StagingRepository {
     );
   }
 
-  /** Makes the staged rows ready to be read by key. A SKU that came twice counts with its later row. */
-  async index(on: Connection, syncRunId: string): Promise<void> {
+  /** Makes the staged rows ready to be read by key. A SKU that came twice counts with its later row. Throws `ListingLost`. */
+  async index(on: Connection, syncRunId: string, copied: number): Promise<void> {
     const table = stagingTable(syncRunId);
+    if (!(await this.isIntact(on, syncRunId, copied))) throw new ListingLost();
     const build = `CREATE UNIQUE INDEX ${table}_key ON ${table} (product_id)`;
     try {
       // Most listings have no SKU twice, and the index finds that out for nothing.
@@ -83,6 +95,18 @@ export class StagingRepository {
        WHERE p.vendor_id = $1 AND p.listed`,
       [vendorId],
     ))!;
+  }
+
+  /** SKUs of listed products that the staged listing lacks, with the beginning of their names. */
+  async someMissing(on: Connection, syncRunId: string, vendorId: string, limit: number): Promise<string[]> {
+    const found = await rows<{ missing: string }>(
+      on,
+      `SELECT p.sku || ' (' || left(p.name, ${NAME_CHARACTERS_TOLD}) || ')' AS missing
+       FROM products p LEFT JOIN ${stagingTable(syncRunId)} s ON s.product_id = p.product_id
+       WHERE p.vendor_id = $1 AND p.listed AND s.product_id IS NULL ORDER BY p.product_id LIMIT $2`,
+      [vendorId, limit],
+    );
+    return found.map(({ missing }) => missing);
   }
 
   /** Whether the run's rows are all still there: a crash of the server empties an unlogged table. */

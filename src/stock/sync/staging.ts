@@ -50,7 +50,7 @@ export class Staging {
     }
     await copying;
     await this.copy(run, chunk, progress);
-    await run.gate.pass(() => this.staging.index(this.dataSource.manager, run.syncRunId));
+    await run.gate.pass(() => this.staging.index(this.dataSource.manager, run.syncRunId, position));
   }
 
   private async copy(run: SyncRunInHand, chunk: Buffer[], progress: Progress | undefined): Promise<void> {

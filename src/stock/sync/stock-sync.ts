@@ -6,7 +6,7 @@ import { newId } from '../../database/new-id';
 import { failed, inSpan, traceIdOf, traceparentBelow } from '../../observability/spans';
 import { Breaker } from '../../vendors/breaker/breaker';
 import { healthAfterPoll } from '../../vendors/breaker/call-health';
-import { type Listing, type PollMarks, VendorCallFailed } from '../../vendors/vendor-adapter';
+import { type Listing, NO_MARKS, type PollMarks, VendorCallFailed } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { Applying } from './applying';
 import { Gate } from './gate';
@@ -14,7 +14,7 @@ import { clockProblem, offsetMs, type Problem, removalProblem } from './judge';
 import { planPoll } from './poll-plan';
 import { Progress } from './progress';
 import { orAborted, Staging } from './staging';
-import { StagingRepository } from './staging.repository';
+import { ListingLost, StagingRepository } from './staging.repository';
 import { type SyncLease, SyncLeaseLost, SyncLeaseRepository } from './sync-lease.repository';
 import type { StagedListing } from './settling';
 import type { SyncResult, SyncTrigger } from './sync-run';
@@ -25,6 +25,8 @@ import { SyncRunRepository } from './sync-run.repository';
 export const RUN_MS_MAX = 10 * 60_000;
 /** Runs of a process that use the database at once: the others wait for their vendors, which costs nothing. */
 const DATABASE_RUNS_MAX = 3;
+/** Named to an operator, of what a truncated listing lacks. */
+const MISSING_TOLD_MAX = 5;
 /** What the signals of a run say, in an operator's words. */
 const ENDED_FROM_OUTSIDE: ReadonlyMap<string, string> = new Map([
   ['TimeoutError', 'the sync took too long and was ended'],
@@ -166,6 +168,8 @@ export class StockSync {
     progress.unchanged = Math.max(0, counts.staged - written);
     const removal = poll.kind === 'full' ? removalProblem({ ...counts, ...progress }) : undefined;
     if (removal !== undefined) return this.hold(run, progress, removal, counts.staged);
+    if (!(await run.gate.pass(() => this.staged.isIntact(this.dataSource.manager, run.syncRunId, counts.staged))))
+      throw new ListingLost();
     if (poll.kind === 'full') progress.changed = written + (await this.applying.applyRemovals(run, listing));
     await this.applying.refreshStatistics(run, counts.known + added);
     return this.complete(run, poll, progress);
@@ -180,7 +184,10 @@ export class StockSync {
       if (kind === 'full') await this.runs.supersedeHeld(tx, lease.vendor.vendorId);
       await this.runs.close(tx, syncRunId, result);
       const clockOffsetMs = asOf === null ? null : offsetMs(asOf, lease.polledAt);
-      await this.leases.complete(tx, lease, { kind, asOf, clockOffsetMs, marks: poll.marks() });
+      // A change whose row was rejected is in no later delta: the next listing is a complete one, where it counts as missing.
+      const marks = kind === 'delta' && progress.rejected > 0 ? NO_MARKS : poll.marks();
+      const { polledAt } = lease;
+      await this.leases.complete(tx, lease, { kind, asOf, polledAt, timeBelieved: false, clockOffsetMs, marks });
       return result;
     });
   }
@@ -193,15 +200,24 @@ export class StockSync {
     const { lease, syncRunId } = run;
     const { vendorId } = lease.vendor;
     const repeated = await this.gate.pass(() => this.repeatedBy(run, problem));
+    const isNews = repeated === undefined && problem.heldFor === 'TRUNCATED';
+    const detail = isNews ? await this.gate.pass(() => this.withExamples(run, problem)) : problem.detail;
     return run.write(async (tx) => {
       const result = repeated
         ? progress.result('superseded', `${problem.detail}; as in run ${repeated}, which waits for a decision`)
-        : progress.result('held', problem.detail, { problem, staged });
+        : progress.result('held', detail, { problem, staged });
       if (!repeated) await this.runs.supersedeHeld(tx, vendorId);
       await this.runs.close(tx, syncRunId, result);
       await this.leases.notice(tx, lease, problem.heldFor === 'CLOCK' ? null : progress.asOf);
       return result;
     });
+  }
+
+  /** Names some of what is missing: that is what an operator asks the vendor about. */
+  private async withExamples({ syncRunId, lease }: SyncRunInHand, { detail }: Problem): Promise<string> {
+    const on = this.dataSource.manager;
+    const some = await this.staged.someMissing(on, syncRunId, lease.vendor.vendorId, MISSING_TOLD_MAX);
+    return `${detail}, such as ${some.join(', ')}`;
   }
 
   /** The held run that asks the same of an operator as this one would, if there is one. */

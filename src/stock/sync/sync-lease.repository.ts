@@ -36,6 +36,10 @@ export interface SyncLease {
 export interface Picture {
   kind: 'full' | 'delta';
   asOf: Date | null;
+  /** Our clock: when it was asked for. */
+  polledAt: Date;
+  /** An operator believes its time, though it may be before one that was applied. */
+  timeBelieved: boolean;
   clockOffsetMs: number | null;
   marks: PollMarks;
 }
@@ -138,12 +142,14 @@ export class SyncLeaseRepository {
    * rows it wrote. A complete listing without a time takes back what an earlier one said of the time.
    */
   async complete(tx: Transaction, { vendor, token, polledAt }: SyncLease, picture: Picture): Promise<void> {
-    const { kind, asOf, clockOffsetMs, marks } = picture;
+    const { kind, asOf, clockOffsetMs, marks, timeBelieved } = picture;
     await rows(
       tx,
       `UPDATE vendors SET synced_at = GREATEST(synced_at, $3), sync_failures = 0,
-         stock_as_of = COALESCE($4, stock_as_of), clock_offset_ms = COALESCE($5, clock_offset_ms),
+         stock_as_of = CASE WHEN $10 THEN COALESCE($4, stock_as_of) ELSE GREATEST(stock_as_of, $4) END,
+         clock_offset_ms = COALESCE($5, clock_offset_ms),
          full_as_of = CASE WHEN $6 THEN $4 ELSE full_as_of END,
+         full_polled_at = CASE WHEN $6 THEN $11 ELSE full_polled_at END,
          full_synced_at = CASE WHEN $6 THEN $3 ELSE full_synced_at END,
          sync_position = $7, sync_etag = $8, sync_marks_of = $9
        WHERE vendor_id = $1 AND sync_token = $2`,
@@ -157,6 +163,8 @@ export class SyncLeaseRepository {
         marks.position,
         marks.etag,
         `${vendor.kind} ${vendor.baseUrl}`,
+        timeBelieved,
+        picture.polledAt,
       ],
     );
   }
@@ -211,13 +219,14 @@ export class SyncLeaseRepository {
     return begun!.epoch_at;
   }
 
-  /** Gives the lease back; the vendor is due again after the delay. */
-  async release(on: Connection, { vendor, token }: SyncLease, delayMs: number): Promise<void> {
+  /** Gives the lease back; the vendor is due again after the delay, or at once where it was registered anew meanwhile. */
+  async release(on: Connection, { vendor, token, polledAt }: SyncLease, delayMs: number): Promise<void> {
     await rows(
       on,
-      `UPDATE vendors SET sync_leased_until = NULL, sync_due_at = clock_timestamp() + $3::integer * interval '1 ms'
+      `UPDATE vendors SET sync_leased_until = NULL,
+         sync_due_at = CASE WHEN updated_at > $4 THEN sync_due_at ELSE clock_timestamp() + $3::integer * interval '1 ms' END
        WHERE vendor_id = $1 AND sync_token = $2`,
-      [vendor.vendorId, token, Math.round(delayMs)],
+      [vendor.vendorId, token, Math.round(delayMs), polledAt],
     );
   }
 }

@@ -7,7 +7,7 @@ import { UUID } from '../../http/rules';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { VendorDisabled } from '../../vendors/vendors.errors';
 import { SyncRunNotFound } from './sync.errors';
-import type { SyncRun } from './sync-run';
+import type { SyncRun, SyncStatus } from './sync-run';
 import { SyncRunRepository } from './sync-run.repository';
 
 type RunRow = Omit<SyncRun, 'startedAt' | 'finishedAt' | 'asOf'> & {
@@ -54,15 +54,20 @@ export class SyncRunQueries {
   /** Newest first, with their sort keys. Throws `VendorNotFound`. */
   async list(
     vendorId: string,
-    { after, limit }: { after?: readonly [startedAt: string, syncRunId: string]; limit: number },
+    {
+      status,
+      after,
+      limit,
+    }: { status?: SyncStatus; after?: readonly [startedAt: string, syncRunId: string]; limit: number },
   ): Promise<{ run: SyncRun; sortKey: readonly string[] }[]> {
     await this.registry.get(vendorId);
     const found = await rows<RunRow>(
       this.dataSource.manager,
       `SELECT ${COLUMNS} FROM stock_sync_runs
        WHERE vendor_id = $1 AND ($2::timestamptz IS NULL OR (started_at, sync_run_id) < ($2, $3::varchar))
+         AND ($5::varchar IS NULL OR status = $5)
        ORDER BY started_at DESC, sync_run_id DESC LIMIT $4`,
-      [vendorId, after?.[0] ?? null, after?.[1] ?? null, limit],
+      [vendorId, after?.[0] ?? null, after?.[1] ?? null, limit, status ?? null],
     );
     return found.map((listed) => ({ run: runOf(listed), sortKey: [listed.sort_key, listed.syncRunId] }));
   }

@@ -4,11 +4,10 @@ import { type Caller, RequiresScope, SentBy } from '../../auth/access';
 import { ApiProblems } from '../../http/api-problems';
 import { decodeCursor, isTimestampText, page } from '../../http/cursor';
 import { TakesNoBody } from '../../http/json-body';
-import { PageQuery } from '../../http/page.dto';
 import { UUID } from '../../http/rules';
 import { Decision } from './decision';
 import { SyncRunQueries } from './sync-run-queries';
-import { DecideSyncDto, SyncRequestedDto, SyncRunDto, SyncRunPageDto } from './syncs.dto';
+import { DecideSyncDto, SyncRequestedDto, SyncRunDto, SyncRunPageDto, SyncsQuery } from './syncs.dto';
 
 const ApiDeciding = ApiProblems(
   'MALFORMED_JSON',
@@ -51,10 +50,17 @@ export class SyncsController {
   @RequiresScope('ops')
   @ApiProblems('VALIDATION_FAILED', 'INVALID_CURSOR', 'VENDOR_NOT_FOUND', 'URI_TOO_LONG')
   @ApiOperation({ operationId: 'listSyncs', summary: "A vendor's stock syncs, newest first; kept for a week" })
-  async list(@Param('vendorId') vendorId: string, @Query() { limit, cursor }: PageQuery): Promise<SyncRunPageDto> {
+  async list(
+    @Param('vendorId') vendorId: string,
+    @Query() { limit, cursor, status }: SyncsQuery,
+  ): Promise<SyncRunPageDto> {
     const checks = [(id: string) => id === vendorId, isTimestampText, (id: string) => UUID.test(id)];
     const after = cursor === undefined ? undefined : decodeCursor(cursor, checks).slice(1);
-    const found = await this.runs.list(vendorId, { after: after as [string, string] | undefined, limit: limit + 1 });
+    const found = await this.runs.list(vendorId, {
+      status,
+      after: after as [string, string] | undefined,
+      limit: limit + 1,
+    });
     return page(
       found,
       limit,

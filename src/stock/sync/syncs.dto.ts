@@ -1,6 +1,15 @@
-import { IsPrintable } from '../../http/rules';
+import { IsIn } from 'class-validator';
+import { PageQuery } from '../../http/page.dto';
+import { IfPresent, IsPrintable } from '../../http/rules';
 import type { ListingKind } from '../../vendors/vendor-adapter';
-import type { SyncRun, SyncStatus, SyncTrigger } from './sync-run';
+import { SYNC_STATUSES, type SyncRun, type SyncStatus, type SyncTrigger } from './sync-run';
+
+export class SyncsQuery extends PageQuery {
+  /** Only runs of this status */
+  @IfPresent()
+  @IsIn(SYNC_STATUSES)
+  status?: SyncStatus;
+}
 
 export class DecideSyncDto {
   /**

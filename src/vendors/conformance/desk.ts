@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PollPatience } from '../poll-patience';
 import type { Vendor } from '../vendor';
+import { NO_MARKS } from '../vendor-adapter';
 import type { Accepted, CancelAnswer, LookUpAnswer, PurchaseAnswer, VendorAdapter } from '../vendor-adapter';
 import type { AnswerHead, VendorRequest } from '../vendor-http';
 import type { Exchange, RecordedHttp } from './recorded-http';
@@ -90,9 +91,8 @@ export class Desk implements StockCalls {
       if (answer.outcome !== 'unknown' || !answer.rateLimited || limits === RATE_LIMITS_MAX) break;
       await this.wait(answer.retryAfterMs ?? LOOK_AGAIN_MS);
     }
-    // Only a dialect that queues answers with 202.
-    const queued = answer.outcome === 'unknown' && this.last.answer?.status === 202;
-    if (queued) answer = await this.lookUpUntil(reference, ({ outcome }) => outcome !== 'pending', DECISION_MS_MAX);
+    if (answer.outcome === 'pending')
+      answer = await this.lookUpUntil(reference, ({ outcome }) => outcome !== 'pending', DECISION_MS_MAX);
     return { reference, sku, answer, exchange: this.last };
   }
 
@@ -124,9 +124,8 @@ export class Desk implements StockCalls {
 
   /** Asks without the credential. */
   withoutCredential(): Promise<unknown> {
-    const marks = { position: null, etag: null };
     const { adapter, vendor, signal } = this.checked;
-    return adapter.poll({ ...vendor, credentialEnv: null }, { kind: 'full', marks, signal });
+    return adapter.poll({ ...vendor, credentialEnv: null }, { kind: 'full', marks: NO_MARKS, signal });
   }
 
   get hasCredential(): boolean {

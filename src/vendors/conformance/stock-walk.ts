@@ -1,4 +1,4 @@
-import { PRINTABLE } from '../../http/rules';
+import { isPrintable } from '../../http/rules';
 import { timeOf } from '../vendor-answer';
 import type { Exchange } from './recorded-http';
 import { Breach, type SeenPage, type SeenRow, type StockDialect, type StockRule } from './stock-dialect';
@@ -66,7 +66,7 @@ function look(dialect: StockDialect, found: StockWalk, page: SeenPage): void {
 function lookAtRow(dialect: StockDialect, found: StockWalk, row: SeenRow, exchange: Exchange): void {
   const { words } = dialect;
   const { sku, quantity, price } = row;
-  if (typeof sku !== 'string' || sku.length > SKU_LENGTH_MAX || !PRINTABLE.test(sku)) {
+  if (typeof sku !== 'string' || !isPrintable(sku, SKU_LENGTH_MAX)) {
     return note(found, new Breach('skus', exchange, `${words.sku} is ${JSON.stringify(sku) ?? 'missing'}`));
   }
   if (found.quantities.has(sku)) note(found, new Breach('skus-once', exchange, `${sku} came twice`));

@@ -1,12 +1,10 @@
 import { startHelper } from '../helper';
-import type { LoadOutcome } from '../load/outcome';
-import type { RawOrders } from '../placement/raw-orders';
 import { figure, type Report } from '../report';
 import type { StopSteps, Testbed } from '../testbed';
 import { keyOf, type Pair, pairsWith, SHAPES } from './pairs';
 import { place, type Round, type Surroundings, takeRound } from './round';
 import type { SinkJob, Sunk } from './sink';
-import { tablesOf } from './tables';
+import { rateOf, tablesOf } from './tables';
 
 /** A process that has just started compiles its code first; nobody measures that. */
 const WARM_UP_SECONDS = 4;
@@ -22,11 +20,9 @@ export async function benchOverhead(
 ): Promise<Report> {
   const sink = startHelper<SinkJob, Sunk>('overhead/sink.ts');
   stopSteps.push(() => sink.stop());
-  const raw = startHelper<RawOrders, LoadOutcome>('placement/raw-orders.ts');
-  stopSteps.push(() => raw.stop());
   const pairs = pairsWith((await sink.run('listen')).answer.url);
   const rounds = new Map<string, Round[]>();
-  for (const pair of pairs) await measure(pair, runs, seconds, { testbed, raw, sink }, rounds);
+  for (const pair of pairs) await measure(pair, runs, seconds, { testbed, sink }, rounds);
   return { tables: tablesOf(pairs, rounds), data: Object.fromEntries(rounds) };
 }
 
@@ -39,11 +35,11 @@ async function measure(
 ): Promise<void> {
   const { testbed } = surroundings;
   const apis = { with: await testbed.startApi(pair.with), without: await testbed.startApi(pair.without) };
-  for (const api of [apis.with, apis.without]) await place(api, 'spread', WARM_UP_SECONDS, surroundings);
+  for (const api of [apis.with, apis.without]) await place(api, 'spread', WARM_UP_SECONDS, testbed);
   for (let run = 0; run < runs; run++) {
     for (const shape of SHAPES) {
       const round = await takeRound(apis, run % 2 === 0 ? 'with' : 'without', shape, seconds, surroundings);
-      const ratio = round.with.ordersPerSecond / round.without.ordersPerSecond;
+      const ratio = rateOf(round.with) / rateOf(round.without);
       console.log(`${pair.what}, ${shape}: ${figure(ratio, 3)} of the orders/s without`);
       rounds.set(keyOf(pair, shape), [...(rounds.get(keyOf(pair, shape)) ?? []), round]);
     }

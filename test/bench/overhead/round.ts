@@ -1,20 +1,34 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AppProcess } from '../app-process';
+import { resetOrders } from '../catalogue';
 import type { Helper } from '../helper';
-import type { LoadOutcome } from '../load/outcome';
-import type { Shape } from '../placement/cases';
-import type { RawOrders } from '../placement/raw-orders';
-import { type Run, runCase } from '../placement/run';
-import { CLIENT, type Testbed } from '../testbed';
+import { checkBooks } from '../placement/books';
+import { type Case, CONNECTIONS, type Shape } from '../placement/cases';
+import { closedLoop, refuseOthers } from '../placement/run';
+import type { Testbed } from '../testbed';
 import type { SinkJob, Sunk } from './sink';
 
-/** What an API waits with before it sends its spans, and a little. */
-const SPANS_ARRIVE_MS = 1500;
+/** Of each side in a round: what disturbs the machine for seconds falls on both. */
+const SLICES = 4;
+/** Each may be cut off with a request on every connection, and another one behind it. */
+const LOADS = 2 * (SLICES + 1);
+/** Long enough for connections and plans. */
+const WARM_UP_SECONDS = 1;
+/** By then requests that were cut off are through, and an API has sent its spans. */
+const QUIET_MS = 1500;
 
 export type Which = 'with' | 'without';
 
-/** Both processes of a pair, measured one right after the other. */
-export interface Round extends Record<Which, Run> {
+/** What one side did in all its slices. */
+export interface Side {
+  orders: number;
+  seconds: number;
+  /** Of the API process; where there is no /proc it is not known. */
+  apiCpuSeconds: number | undefined;
+}
+
+/** Both processes of a pair, in turns. */
+export interface Round extends Record<Which, Side> {
   /** That have arrived from the process that is `with`, for so many orders, warm-up included. */
   spans: number;
   orders: number;
@@ -22,11 +36,10 @@ export interface Round extends Record<Which, Run> {
 
 export interface Surroundings {
   testbed: Testbed;
-  raw: Helper<RawOrders, LoadOutcome>;
   sink: Helper<SinkJob, Sunk>;
 }
 
-/** `first`: whose turn it is to go first. */
+/** `first`: whose turn it is to go first. `seconds`: of each side. */
 export async function takeRound(
   apis: Record<Which, AppProcess>,
   first: Which,
@@ -34,31 +47,50 @@ export async function takeRound(
   seconds: number,
   surroundings: Surroundings,
 ): Promise<Round> {
-  const order: Which[] = first === 'with' ? ['with', 'without'] : ['without', 'with'];
-  const round: Partial<Round> = { spans: 0, orders: 0 };
-  for (const which of order) {
-    const before = await spansIn(surroundings);
-    round[which] = await place(apis[which], shape, seconds, surroundings);
-    if (which === 'without') continue;
-    await pause(SPANS_ARRIVE_MS);
-    round.spans = (await spansIn(surroundings)) - before;
-    round.orders = await ordersIn(surroundings);
+  const { testbed, sink } = surroundings;
+  const second: Which = first === 'with' ? 'without' : 'with';
+  await pause(QUIET_MS);
+  await resetOrders(testbed.database);
+  const spansBefore = (await sink.run('count')).answer.spans;
+  const warm = await place(apis.with, shape, WARM_UP_SECONDS, testbed);
+  const warmToo = await place(apis.without, shape, WARM_UP_SECONDS, testbed);
+  const round = { with: NOTHING, without: NOTHING };
+  for (let slice = 0; slice < SLICES; slice++) {
+    for (const which of slice % 2 === 0 ? [first, second] : [second, first]) {
+      round[which] = sum(round[which], await place(apis[which], shape, seconds / SLICES, testbed));
+    }
   }
-  return round as Round;
+  await pause(QUIET_MS);
+  const answered = warm.orders + warmToo.orders + round.with.orders + round.without.orders;
+  await checkBooks(testbed.database, caseOf(shape), answered, 2 * LOADS * CONNECTIONS);
+  const spans = (await sink.run('count')).answer.spans - spansBefore;
+  return { ...round, spans, orders: warm.orders + round.with.orders };
 }
 
-export function place(api: AppProcess, shape: Shape, seconds: number, surroundings: Surroundings): Promise<Run> {
-  const { testbed, raw } = surroundings;
-  const alone: Testbed = { ...testbed, apis: [api, api], cpuSeconds: () => testbed.cpuSeconds([api]) };
-  return runCase({ name: shape, what: shape, kind: 'api', shape }, { testbed: alone, raw, seconds });
+const NOTHING: Side = { orders: 0, seconds: 0, apiCpuSeconds: 0 };
+
+export async function place(api: AppProcess, shape: Shape, seconds: number, testbed: Testbed): Promise<Side> {
+  const before = testbed.cpuSeconds([api]);
+  const alone: Testbed = { ...testbed, apis: [api, api] };
+  const { answer } = await testbed.generator.run(closedLoop(caseOf(shape), alone, seconds));
+  const after = testbed.cpuSeconds([api]);
+  refuseOthers(caseOf(shape), answer);
+  return {
+    orders: answer.created,
+    seconds: answer.elapsedSeconds,
+    apiCpuSeconds: before && after && after.api - before.api,
+  };
 }
 
-async function spansIn({ sink }: Surroundings): Promise<number> {
-  return (await sink.run('count')).answer.spans;
+function caseOf(shape: Shape): Case {
+  return { name: shape, what: shape, kind: 'api', shape };
 }
 
-/** Of the last run: each begins with emptied tables. */
-async function ordersIn({ testbed }: Surroundings): Promise<number> {
-  const statement = 'SELECT count(*) FROM orders WHERE client = $1';
-  return Number((await testbed.database.query<{ count: string }>(statement, [CLIENT])).rows[0]!.count);
+function sum(one: Side, other: Side): Side {
+  const both = one.apiCpuSeconds !== undefined && other.apiCpuSeconds !== undefined;
+  return {
+    orders: one.orders + other.orders,
+    seconds: one.seconds + other.seconds,
+    apiCpuSeconds: both ? one.apiCpuSeconds! + other.apiCpuSeconds! : undefined,
+  };
 }

@@ -1,8 +1,7 @@
-import type { Run } from '../placement/run';
 import { figure, spreadText, type Table } from '../report';
 import { medianOf, spreadOf } from '../statistics';
 import { keyOf, type Pair, SHAPES } from './pairs';
-import type { Round, Which } from './round';
+import type { Round, Side, Which } from './round';
 
 export function tablesOf(pairs: Pair[], rounds: Map<string, Round[]>): Table[] {
   const cases = pairs.flatMap((pair) =>
@@ -28,8 +27,8 @@ export function tablesOf(pairs: Pair[], rounds: Map<string, Round[]>): Table[] {
 }
 
 function ratioRow({ costMax }: Pair, what: string, rounds: Round[]): string[] {
-  const rates = (which: Which) => spreadText(spreadOf(rounds.map((round) => round[which].ordersPerSecond)));
-  const ratio = spreadOf(rounds.map((round) => round.with.ordersPerSecond / round.without.ordersPerSecond));
+  const rates = (which: Which) => spreadText(spreadOf(rounds.map((round) => rateOf(round[which]))));
+  const ratio = spreadOf(rounds.map((round) => rateOf(round.with) / rateOf(round.without)));
   const cost = 1 - ratio.median;
   return [
     what,
@@ -42,9 +41,14 @@ function ratioRow({ costMax }: Pair, what: string, rounds: Round[]): string[] {
   ];
 }
 
+/** Orders a second. */
+export function rateOf({ orders, seconds }: Side): number {
+  return orders / seconds;
+}
+
 /** Where there is no /proc it is not known. */
-function microsOf({ cpuSeconds: { api = NaN }, ordersPerSecond, elapsedSeconds }: Run): number {
-  return (api / (ordersPerSecond * elapsedSeconds)) * 1e6;
+function microsOf({ apiCpuSeconds = NaN, orders }: Side): number {
+  return (apiCpuSeconds / orders) * 1e6;
 }
 
 function percent(share: number): string {

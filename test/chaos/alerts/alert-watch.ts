@@ -18,7 +18,8 @@ const EVERY_SECONDS = 1;
 export class AlertWatch {
   private constructor(
     private readonly url: string,
-    private readonly folder: string,
+    /** Once it is stopped: its rules, and its data for another Prometheus to read. */
+    readonly folder: string,
     private readonly server: ChildProcess,
     private readonly sinceSeconds: number,
   ) {}
@@ -76,6 +77,10 @@ export class AlertWatch {
     const ended = once(this.server, 'exit');
     this.server.kill('SIGTERM');
     await ended;
+  }
+
+  /** Forgets what it saw. */
+  remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -3,7 +3,7 @@ import { connect } from 'amqplib';
 import { oneOf } from '../../support/random';
 import { PREFIX } from '../settings';
 import { registerVendors, type World } from '../world/world';
-import { every, type Fault, meanwhile, type Trouble } from './fault';
+import { type Alert, every, type Fault, meanwhile, type Trouble } from './fault';
 
 const CUT_EVERY_MS = 2_000;
 const DELETE_EVERY_MS = 4_000;
@@ -12,6 +12,8 @@ const FILL_MS = 2_000;
 /** Longer than two of our heartbeats, so that the connections are given up. */
 const BLACK_HOLE_MS = 12_000;
 const HIGH_WATERMARK = '0.4';
+
+const BROKER_AWAY: Alert[] = ['HoldfastNoConsumers', 'HoldfastOutboxOld', 'HoldfastQueueOld'];
 
 export const brokerFaults: Fault[] = [
   {
@@ -24,6 +26,7 @@ export const brokerFaults: Fault[] = [
     name: 'broker-stopped',
     what: 'the broker stopped, and started later',
     part: 'broker',
+    alerts: BROKER_AWAY,
     make: ({ broker }, { durationMs }) =>
       meanwhile(
         () => broker.stop(),
@@ -35,6 +38,7 @@ export const brokerFaults: Fault[] = [
     name: 'broker-killed',
     what: 'kill -9 of the broker, started later',
     part: 'broker',
+    alerts: BROKER_AWAY,
     make: ({ broker }, { durationMs }) =>
       meanwhile(
         () => broker.kill(),
@@ -46,6 +50,7 @@ export const brokerFaults: Fault[] = [
     name: 'broker-black-hole',
     what: 'a black hole between the workers and the broker',
     part: 'broker',
+    alerts: BROKER_AWAY,
     make: (world, { durationMs }) =>
       meanwhile(
         () => wires(world).forEach((wire) => wire.stall()),
@@ -57,6 +62,7 @@ export const brokerFaults: Fault[] = [
     name: 'broker-memory-alarm',
     what: 'a memory alarm at the broker, which blocks publishers',
     part: 'broker',
+    alerts: ['HoldfastOutboxOld', 'HoldfastQueueOld'],
     make: ({ broker }, { durationMs }) =>
       meanwhile(
         () => broker.control('set_vm_memory_high_watermark', '0'),
@@ -68,6 +74,7 @@ export const brokerFaults: Fault[] = [
     name: 'queue-deleted',
     what: 'a vendor’s queue deleted with what is in it',
     part: 'broker',
+    alerts: ['HoldfastQueueOld'],
     queuesDeleted: true,
     make: (world, trouble) => whileQueuesAreLong(world, () => deleteQueues(world, trouble)),
   },

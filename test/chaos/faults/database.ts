@@ -2,6 +2,7 @@ import type { World } from '../world/world';
 import { every, type Fault, meanwhile } from './fault';
 
 const TERMINATE_EVERY_MS = 100;
+const TERMINATE_GENTLY_EVERY_MS = 250;
 const CUT_EVERY_MS = 1_500;
 const BLACK_HOLE_MS = 4_000;
 const SLOW_MS = 40;
@@ -11,8 +12,10 @@ export const databaseFaults: Fault[] = [
     name: 'backends-terminated',
     what: 'database backends terminated, most of them in a statement, ten times a second',
     part: 'database',
-    make: ({ database }, { durationMs }) =>
-      every(TERMINATE_EVERY_MS, durationMs, () =>
+    alerts: ['HoldfastErrorBudgetBurnsFast', 'HoldfastErrorBudgetBurnsSlowly'],
+    perhaps: ['HoldfastPlacementSlow'],
+    make: ({ database }, { durationMs, gently }) =>
+      every(gently ? TERMINATE_GENTLY_EVERY_MS : TERMINATE_EVERY_MS, durationMs, () =>
         database.rows(
           `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
            WHERE backend_type = 'client backend' AND application_name = 'holdfast'
@@ -24,6 +27,7 @@ export const databaseFaults: Fault[] = [
     name: 'database-restarted',
     what: 'the database stopped, and started later',
     part: 'database',
+    alerts: ['HoldfastErrorBudgetBurnsFast', 'HoldfastErrorBudgetBurnsSlowly', 'HoldfastSharedMetricsMissing'],
     make: ({ database }, { durationMs }) =>
       meanwhile(
         () => database.stop(),
@@ -35,6 +39,12 @@ export const databaseFaults: Fault[] = [
     name: 'database-cut',
     what: 'connections to the database cut every other second',
     part: 'database',
+    perhaps: [
+      'HoldfastErrorBudgetBurnsFast',
+      'HoldfastErrorBudgetBurnsSlowly',
+      'HoldfastPlacementSlow',
+      'HoldfastStockOld',
+    ],
     make: (world, { durationMs }) => every(CUT_EVERY_MS, durationMs, () => wires(world).forEach((wire) => wire.cut())),
   },
   {
@@ -52,6 +62,7 @@ export const databaseFaults: Fault[] = [
     name: 'network-slow',
     what: `${SLOW_MS} ms added each way to database and broker`,
     part: 'network',
+    alerts: ['HoldfastPlacementSlow'],
     make: (world, { durationMs }) =>
       meanwhile(
         () => everyWire(world).forEach((wire) => wire.delay(SLOW_MS)),

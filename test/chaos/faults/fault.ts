@@ -6,12 +6,17 @@ import type { World } from '../world/world';
 export interface Trouble {
   /** For about so long. */
   durationMs: number;
+  /** Whether it strikes less often, for rules that judge quicker: nothing recovers quicker for them. */
+  gently: boolean;
   random: Random;
   /** Whether there is time for the long variety: a minute's freeze, minutes of outage. */
   lengthy: boolean;
   /** What clients were answered so far. */
   orderIds: () => string[];
 }
+
+/** Of `docker/prometheus/rules/alerts.yml`. */
+export type Alert = `Holdfast${string}`;
 
 export interface Fault {
   name: string;
@@ -24,7 +29,9 @@ export interface Fault {
   /** With what is in them. */
   queuesDeleted?: true;
   /** What it lights when it lasts for ten minutes: these alerts, and no others. None unless said. */
-  alerts?: string[];
+  alerts?: Alert[];
+  /** What it lights or not, by the luck of a few requests. */
+  perhaps?: Alert[];
   /** Makes trouble and leaves everything as it was. Answers how often it struck: never is a fault of the harness. */
   make(world: World, trouble: Trouble): Promise<number>;
 }

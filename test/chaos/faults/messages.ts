@@ -59,6 +59,8 @@ export const messageFaults: Fault[] = [
     name: 'replay',
     what: 'orders given up after one attempt, and dead letters replayed all the while',
     part: 'vendor',
+    alerts: ['HoldfastDeadLetters', 'HoldfastOrdersNeedAttention', 'HoldfastVendorErrors'],
+    perhaps: ['HoldfastCasesOpen'],
     make: async (world, { durationMs, random }) => {
       await registerVendors(world, { deliveryAttemptsMax: 1 });
       await world.vendors.faults({
@@ -79,6 +81,12 @@ export const messageFaults: Fault[] = [
 export async function canReplay({ client }: World): Promise<boolean> {
   const { body } = await client.get<{ paths: Record<string, unknown> }>('/docs-json');
   return Object.hasOwn(body.paths, REPLAY_ALL);
+}
+
+/** Letters of an earlier round that nothing can be sent for, as an operator does. */
+export async function dismissOrphans({ client }: World): Promise<void> {
+  const { status, body } = await client.post('/v1/dead-letters/dismiss', {});
+  if (status !== 200) throw new Error(`Dead letters could not be dismissed: ${JSON.stringify(body)}`);
 }
 
 /** Whatever it answers meanwhile: two at once, and while things fail, is the point. */

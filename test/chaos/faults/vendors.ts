@@ -8,37 +8,51 @@ const SKEW_MS = 60_000;
 /** A vendor's clock that was ahead goes on slowly until time has caught up; a shorter skew is caught up in a round. */
 const SKEW_SHORT_MS = 2_000;
 
+type Lights = Pick<Fault, 'alerts' | 'perhaps'>;
+
+const UNSURE: Lights = { alerts: ['HoldfastVendorErrors'] };
+const LEFT_ALONE: Lights = { alerts: ['HoldfastBreakerOpen', 'HoldfastQueueOld', 'HoldfastVendorErrors'] };
+const SLOW: Lights = {
+  alerts: ['HoldfastQueueOld', 'HoldfastVendorErrors'],
+  perhaps: ['HoldfastBreakerOpen', 'HoldfastStockOld'],
+};
+const BUSY: Lights = { alerts: ['HoldfastQueueOld', 'HoldfastVendorErrors'] };
+
+/** Breakers open before a tenth of its calls have failed for long. */
+const AWAY: Lights = { alerts: ['HoldfastBreakerOpen', 'HoldfastQueueOld', 'HoldfastStockOld'] };
+
 type Faults = Parameters<World['vendors']['faults']>[0];
 
 export const vendorFaults: Fault[] = [
-  simulated('vendor-drops', 'every vendor accepts and drops the connection, every other time', (seed) => ({
+  simulated('vendor-drops', 'every vendor accepts and drops the connection, every other time', UNSURE, (seed) => ({
     acceptThenDrop: { share: 0.5, seed },
   })),
-  simulated('vendor-500', 'every vendor accepts and answers 500, every other time', (seed) => ({
+  simulated('vendor-500', 'every vendor accepts and answers 500, every other time', UNSURE, (seed) => ({
     acceptThen500: { share: 0.5, seed },
   })),
-  simulated('vendor-late', 'every vendor accepts long after it hung up, every third time', (seed) => ({
+  simulated('vendor-late', 'every vendor accepts long after it hung up, every third time', UNSURE, (seed) => ({
     delayedAcceptance: { ms: 1_800, share: 0.33, seed },
   })),
-  simulated('vendor-slow', 'every vendor takes most of the time-out, or longer', (seed) => ({
+  simulated('vendor-slow', 'every vendor takes most of the time-out, or longer', SLOW, (seed) => ({
     latency: { ms: 700, share: 0.7, seed },
     slowDrip: { bytesPerSecond: 60, share: 0.3, seed },
   })),
-  simulated('vendor-429', 'every vendor answers 429, mostly', (seed) => ({
+  simulated('vendor-429', 'every vendor answers 429, mostly', BUSY, (seed) => ({
     tooManyRequests: { retryAfterSeconds: 1, share: 0.7, seed },
   })),
-  simulated('vendor-rubbish', 'every vendor answers what nobody can read, every other time', (seed) => ({
+  simulated('vendor-rubbish', 'every vendor answers what nobody can read, every other time', LEFT_ALONE, (seed) => ({
     unreadableBody: { share: 0.5, seed },
   })),
-  simulated('vendor-redirects', 'every vendor redirects, every other time', (seed) => ({
+  simulated('vendor-redirects', 'every vendor redirects, every other time', LEFT_ALONE, (seed) => ({
     redirect: { share: 0.5, seed },
   })),
-  simulated('vendor-errors', 'every vendor answers 503, every other time', (seed) => ({
+  simulated('vendor-errors', 'every vendor answers 503, every other time', LEFT_ALONE, (seed) => ({
     error5xx: { status: 503, share: 0.5, seed },
   })),
   simulated(
     'vendor-refuses',
     'every vendor refuses for want of stock, every third time',
+    {},
     (seed) => ({
       outOfStock: { share: 0.33, seed },
     }),
@@ -48,12 +62,14 @@ export const vendorFaults: Fault[] = [
     name: 'vendor-down',
     what: 'every vendor drops every connection',
     part: 'vendor',
+    ...AWAY,
     make: (world, trouble) => withFaults(world, { outage: {} }, trouble.lengthy ? OUTAGE_LONG_MS : trouble.durationMs),
   },
   {
     name: 'vendor-refused',
     what: 'no vendor can be connected to',
     part: 'vendor',
+    ...AWAY,
     make: ({ counter }, { durationMs }) =>
       meanwhile(
         () => counter.close(),
@@ -73,11 +89,18 @@ export const vendorFaults: Fault[] = [
   },
 ];
 
-function simulated(name: string, what: string, faults: (seed: number) => Faults, vendorsRefuseAnyway?: true): Fault {
+function simulated(
+  name: string,
+  what: string,
+  lights: Lights,
+  faults: (seed: number) => Faults,
+  vendorsRefuseAnyway?: true,
+): Fault {
   return {
     name,
     what,
     part: 'vendor',
+    ...lights,
     ...(vendorsRefuseAnyway && { vendorsRefuseAnyway }),
     make: (world, { durationMs, random }: Trouble) => withFaults(world, faults(seedOf(random)), durationMs),
   };

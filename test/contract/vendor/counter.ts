@@ -1,5 +1,6 @@
 import { Config } from '../../../src/config/config';
 import type { Vendor } from '../../../src/vendors/vendor';
+import { NO_MARKS } from '../../../src/vendors/vendor-adapter';
 import type { ListedRow, Listing, Poll, PollRequest, VendorAdapter } from '../../../src/vendors/vendor-adapter';
 import { VendorHttp } from '../../../src/vendors/vendor-http';
 import type { Dialect } from './dialects';
@@ -19,10 +20,10 @@ export class Counter {
     readonly vendor: Vendor,
   ) {}
 
-  static async open(dialect: Dialect): Promise<Counter> {
+  static async open(dialect: Dialect, timeoutMs = TIMEOUT_MS): Promise<Counter> {
     process.env[TOKEN_ENV] = TOKEN;
     const server = await ScriptedServer.listen();
-    const http = new VendorHttp(Config.read({ VENDOR_TIMEOUT_MS: String(TIMEOUT_MS) }));
+    const http = new VendorHttp(Config.read({ VENDOR_TIMEOUT_MS: String(timeoutMs) }));
     return new Counter(server, http, dialect.adapter(http), vendorAt(server.baseUrl, dialect.kind));
   }
 
@@ -34,8 +35,12 @@ export class Counter {
   }
 
   poll(request: Partial<PollRequest> = {}): Promise<Poll> {
-    const marks = { position: null, etag: null };
-    return this.adapter.poll(this.vendor, { kind: 'full', marks, signal: new AbortController().signal, ...request });
+    return this.adapter.poll(this.vendor, {
+      kind: 'full',
+      marks: NO_MARKS,
+      signal: new AbortController().signal,
+      ...request,
+    });
   }
 
   /** Polls, and reads it to its end. */

@@ -17,12 +17,12 @@ describe('the feed adapter, by the ways of its dialect,', () => {
   });
   afterEach(() => counter.close());
 
-  it('does not know of an order that is queued, and finds it pending', async () => {
+  it('is told that an order is queued, and finds it pending', async () => {
     const queued = { orderRef: 'order-1', state: 'queued' };
     counter.server.first({ status: 202, body: queued }, { status: 200, body: queued });
     const detail = 'has queued it and has not decided';
     const order = { reference: 'order-1', sku: 'A-1', quantity: 2 };
-    expect(await counter.adapter.purchase(counter.vendor, order)).toEqual({ outcome: 'unknown', detail });
+    expect(await counter.adapter.purchase(counter.vendor, order)).toEqual({ outcome: 'pending', detail });
     expect(await counter.adapter.lookUp(counter.vendor, 'order-1')).toEqual({ outcome: 'pending', detail });
   });
 

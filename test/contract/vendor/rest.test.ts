@@ -4,6 +4,8 @@ import type { Answer } from './scripted-server';
 import { vendorContract } from './vendor-contract';
 
 const AS_OF = '2026-01-01T00:00:01.000Z';
+/** A slow machine takes a while for 8 MiB. */
+const LARGE_ANSWER_MS_MAX = 30_000;
 const LATER = '2026-01-01T00:00:02.000Z';
 
 describe('the rest adapter', () => vendorContract(rest));
@@ -51,6 +53,8 @@ describe('the rest adapter, by the ways of its dialect,', () => {
   });
 
   it('breaks a page off that is larger than 8 MiB', async () => {
+    await counter.close();
+    counter = await Counter.open(rest, LARGE_ANSWER_MS_MAX);
     counter.server.answer = () => ({ status: 200, body: ' '.repeat(8 * 1024 * 1024 + 1) });
     await expect(counter.poll()).rejects.toThrow('stock: the answer is larger than 8388608 bytes');
   });
@@ -86,6 +90,14 @@ describe('the rest adapter, by the ways of its dialect,', () => {
       expect(listing.marks()).toEqual({ position: LATER, etag: null });
       expect(counter.server.asked.map(({ query }) => query.get('updatedSince'))).toEqual([AS_OF, AS_OF]);
       expect(counter.server.asked[0]!.headers['if-none-match']).toBeUndefined();
+    });
+
+    it('asks back by as much as the vendor’s clocks may disagree', async () => {
+      counter.server.answer = rest.lists(PRODUCTS, LATER);
+      counter.vendor.clockMarginMs = 5000;
+      await counter.listing(since);
+      const asked = Date.parse(counter.server.asked[0]!.query.get('updatedSince')!);
+      expect(Date.parse(AS_OF) - asked).toBe(5000);
     });
 
     it('keeps the validator when nothing has changed', async () => {

@@ -1,4 +1,4 @@
-import type { Listing, PollMarks } from '../../../src/vendors/vendor-adapter';
+import { type Listing, NO_MARKS } from '../../../src/vendors/vendor-adapter';
 import { VendorHttp } from '../../../src/vendors/vendor-http';
 import { Config } from '../../../src/config/config';
 import { startVendor, type TestVendor } from '../../support/vendor';
@@ -12,7 +12,6 @@ const PRODUCTS = Array.from({ length: 2500 }, (_, index) => ({
   price: `${index}.${String(index % 100).padStart(2, '0')}`,
 }));
 const SOLD = 'A-0005';
-const NO_MARKS: PollMarks = { position: null, etag: null };
 
 /** The adapters against vendors with books of their own, over several pages. */
 describe.each([dialects.rest, dialects.wholesale, dialects.feed])(

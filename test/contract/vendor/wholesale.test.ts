@@ -67,6 +67,11 @@ describe('the wholesale adapter, by the ways of its dialect,', () => {
     ['fewer rows than items', { total_items: 3 }, 'lists 2 items, and total_items is 3'],
     ['another page than was asked for', { page: 2 }, 'page 1 was asked for and another came'],
     ['no count', { total_pages: '1' }, 'total_pages or total_items is not a whole number'],
+    [
+      'beyond counting',
+      { total_items: 3_000_000_000 },
+      'total_pages or total_items is not a whole number, or total_items beyond 20000000',
+    ],
     ['no sequence', { sequence: null }, 'sequence is not a whole number'],
     ['no list', { items: null }, 'items is not a list'],
     ['too many pages', { total_pages: 20_001 }, 'more than 20000 pages'],

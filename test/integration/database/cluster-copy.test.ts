@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
 import { singleConnection } from '../../../src/database/data-source';
 import { copyCluster } from '../../../src/database/embedded/cluster-copy';
-import { type EmbeddedServer, startEmbedded } from '../../../src/database/embedded/embedded-postgres';
-import { restoreCluster } from '../../../src/database/embedded/restoring';
+import { attachEmbedded, type EmbeddedServer, startEmbedded } from '../../../src/database/embedded/embedded-postgres';
+import { finishRestore, restoreCluster } from '../../../src/database/embedded/restoring';
 import { newDataDir, removeDataDir } from '../../support/data-dir';
 
 /** Recycles its log as soon as it may. */
@@ -52,13 +52,44 @@ describe('a copy of the cluster of a server that is written to', () => {
 
     const paths = files.map(({ path }) => path);
     const passwordFile = join(dataDir, 'postgres.password');
-    await restoreCluster(target, { folder, paths, passwordFile, adminKeyFile: undefined, major: 17 }, () => undefined);
+    const restored = { folder, paths, passwordFile, adminKeyFile: undefined, major: 17 };
+    await restoreCluster(target, restored, () => undefined);
+    await finishRestore(target);
     const batches = await inRestored(
       'SELECT batch, count(*)::integer AS rows FROM written GROUP BY batch ORDER BY batch',
     );
     expect(batches.slice(0, before)).toEqual(Array.from({ length: before }, (_, batch) => ({ batch, rows: 20_000 })));
     expect(batches.every(({ rows }) => rows === 20_000)).toBe(true);
     expect(await inRestored('SELECT * FROM fleeting')).toEqual([]);
+  });
+
+  it('is nothing to start on until its restore is finished, wherever that was broken off', async () => {
+    const { files } = await copyCluster(realpathSync(join(dataDir, 'postgres')), server.url, join(copies, 'again'));
+    const restored = {
+      folder: join(copies, 'again'),
+      paths: files.map(({ path }) => path),
+      passwordFile: join(dataDir, 'postgres.password'),
+      adminKeyFile: undefined,
+      major: 17,
+    };
+    const restore = (change: Partial<typeof restored>) =>
+      restoreCluster(target, { ...restored, ...change }, () => undefined);
+    const refused = {
+      name: 'EmbeddedPostgresError',
+      message: expect.stringMatching(/broken off.* run npm run restore/),
+    };
+    // What was there is moved aside by then, and nothing is in its place.
+    await expect(restore({ passwordFile: join(copies, 'none') })).rejects.toThrow('ENOENT');
+    expect(existsSync(join(target, 'postgres'))).toBe(false);
+    await expect(startEmbedded({ dataDir: target })).rejects.toMatchObject(refused);
+    // Everything is in its place, but nobody has paused the vendors yet.
+    await restore({});
+    await expect(startEmbedded({ dataDir: target })).rejects.toMatchObject(refused);
+    const other = await startEmbedded({ dataDir: target, settings: { fsync: 'off' }, restoring: true });
+    await expect(attachEmbedded(target)).rejects.toMatchObject(refused);
+    await finishRestore(target);
+    expect(await attachEmbedded(target)).toBe(other.url);
+    await other.stop();
   });
 
   async function writeBatch(): Promise<void> {

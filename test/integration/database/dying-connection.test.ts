@@ -39,3 +39,25 @@ describe('a server that ends a connection in the packet that opens it', () => {
     expect(databaseFailure(failed)).toBe('unavailable');
   });
 });
+
+describe('a server that says nothing any more', () => {
+  let server: Server;
+
+  beforeEach(async () => {
+    server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.write(Buffer.concat([AUTHENTICATED, READY])));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+
+  afterEach(() => void server.close());
+
+  it('is told as a database that is away, though its connection is never closed', async () => {
+    const { port } = server.address() as { port: number };
+    const pool = { connectionsMax: 1, waitMs: 1000, silentMsMax: 300 };
+    const options = dataSourceOptions(`postgres://u:p@127.0.0.1:${port}/d?sslmode=disable`, pool);
+    const failed = await new DataSource(options).initialize().catch((error: unknown) => error);
+    expect(databaseFailure(failed)).toBe('unavailable');
+  });
+});

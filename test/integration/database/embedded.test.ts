@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
-import { readlinkSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readlinkSync, realpathSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -135,10 +135,11 @@ describe('an embedded server', () => {
 
   it('says so when the server ends without being asked', async () => {
     const notices: string[] = [];
-    await start(FAST, notices);
+    let ended = 0;
+    await start(FAST, notices, () => (ended += 1));
     process.kill(serverOf(dataDir)!, 'SIGINT');
 
-    await eventually(() => notices.some((notice) => notice.includes('ended by itself')));
+    await eventually(() => notices.some((notice) => notice.includes('ended by itself')) && ended === 1);
   });
 });
 
@@ -192,6 +193,22 @@ describe('one owner at a time', () => {
       await winners[0]!.release();
       expect(readdirSync(dataDir)).toEqual([]);
     }
+  });
+
+  itOnLinux('believes an owner in another container that touches its file, and only as long as it does', async () => {
+    makePassable(dataDir);
+    const directory = dataDirectoryAt(dataDir);
+    const foreign = { pid: 1, startedAt: 'there', namespace: 'pid:[1]', apiUrl: 'http://there:3000' };
+    writeFileSync(directory.ownerFile, JSON.stringify(foreign));
+    const touching = setInterval(() => utimesSync(directory.ownerFile, new Date(), new Date()), 50);
+    const refusal = await refusalOf(claim(directory, 60_000));
+    clearInterval(touching);
+    expect(refusal).toMatchObject({ name: 'DataDirectoryInUse', pid: 1, apiUrl: 'http://there:3000' });
+    const claimed = await claim(directory, 300);
+    const touchedAt = () => statSync(directory.ownerFile).mtimeMs;
+    const before = touchedAt();
+    await eventually(() => touchedAt() > before);
+    await claimed.release();
   });
 
   it('attaches to the running server, and to nothing where none runs', async () => {
@@ -419,8 +436,12 @@ function makePassable(directory: string): void {
   chmodSync(directory, 0o755);
 }
 
-async function start(settings: Record<string, string> = FAST, notices: string[] = []): Promise<EmbeddedServer> {
-  const server = await startEmbedded({ dataDir, settings, onNotice: (notice) => notices.push(notice) });
+async function start(
+  settings: Record<string, string> = FAST,
+  notices: string[] = [],
+  onEnd?: () => void,
+): Promise<EmbeddedServer> {
+  const server = await startEmbedded({ dataDir, settings, onNotice: (notice) => notices.push(notice), onEnd });
   running.push(server);
   return server;
 }
@@ -443,10 +464,10 @@ async function startOwner(): Promise<{ child: ChildProcess; pid: number; url: st
   return { child, pid: child.pid!, url };
 }
 
-async function refusalOf(attempt: Promise<EmbeddedServer>): Promise<Error> {
+async function refusalOf(attempt: Promise<unknown>): Promise<Error> {
   return attempt.then(
     (server) => {
-      running.push(server);
+      running.push(server as EmbeddedServer);
       throw new Error('it started');
     },
     (error: Error) => error,

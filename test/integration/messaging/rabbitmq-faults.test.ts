@@ -327,6 +327,38 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       await publisher.connection.close();
     });
 
+    it('leaves a vendor of which nothing is confirmed alone for longer each time, and not the others', async () => {
+      const publisher = new Publisher(wire.url, topology);
+      const { dataSource, outbox, repository } = fixture;
+      let now = 0;
+      const relay = new OutboxRelay({ dataSource, vitals, outbox, repository, publisher, clock: () => now });
+      jest.spyOn(publisher, 'ready').mockResolvedValue(true);
+      let confirms = ['globex'];
+      const published = jest.spyOn(publisher, 'publish').mockImplementation((messages) => {
+        const isStored = ({ vendorId }: (typeof messages)[number]) => confirms.includes(vendorId);
+        const [stored, unconfirmed] = [messages.filter(isStored), messages.filter((each) => !isStored(each))];
+        return Promise.resolve({ stored, unroutable: [], unconfirmed });
+      });
+      const batch = async () => {
+        published.mockClear();
+        await fixture.send(['globex']);
+        await relay.runOnce();
+        return published.mock.calls[0]![0].map(({ vendorId }) => vendorId).toSorted();
+      };
+      await fixture.send(['acme']);
+      const asked = [];
+      for (now of [0, 999, 1_001, 2_999, 3_002, 7_001, 7_003]) asked.push(await batch());
+      const [both, others] = [['acme', 'globex'], ['globex']];
+      expect(asked).toEqual([both, others, both, others, both, others, both]);
+      // A broker that confirms nothing at all is no vendor's fault.
+      confirms = [];
+      now = 100_000;
+      expect([await batch(), await batch()].map((vendors) => vendors.includes('acme'))).toEqual([true, true]);
+      confirms = ['acme', 'globex'];
+      expect(await batch()).toContain('acme');
+      expect(await fixture.outboxCount()).toBe(0);
+    });
+
     it('leaves a vendor without a queue alone for a second, and not the others', async () => {
       const publisher = new Publisher(wire.url, topology);
       await publisher.connection.start();

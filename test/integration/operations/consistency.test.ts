@@ -185,6 +185,20 @@ describe('the consistency of our books', () => {
     jest.spyOn(desk.app.context.get(Broker), 'waiting').mockResolvedValue(0);
     await count('recent');
     expect(await violated()).toEqual([['pendingIsOnItsWay', orderId]]);
+    // Nobody has looked, so nobody can say that it is found.
+    jest.spyOn(desk.app.context.get(Broker), 'waiting').mockResolvedValue(undefined);
+    await count('recent');
+    expect(await violated()).toEqual([['pendingIsOnItsWay', orderId]]);
+  });
+
+  it('is counted by whoever is asked where nobody has counted for more than a minute', async () => {
+    await count('everything');
+    await query(`UPDATE products SET reserved_quantity = reserved_quantity + 1 WHERE sku = 'A-1'`);
+    await query(`UPDATE consistency_counts SET checked_at = now() - interval '59 s'`);
+    expect((await consistency().last()).ok).toBe(true);
+    await query(`UPDATE consistency_counts SET checked_at = now() - interval '61 s'`);
+    expect(await consistency().last()).toMatchObject({ ok: false, violationCount: 1 });
+    expect((await consistency().last()).checkedAt).toBe((await consistency().last()).checkedAt);
   });
 
   it('is counted while orders are placed, and never in the midst of one', async () => {

@@ -4,6 +4,7 @@ import { Reconciliation } from '../../../src/operations/reconciliation/reconcili
 import type { Run } from '../../../src/operations/reconciliation/run';
 import { RunQueries } from '../../../src/operations/reconciliation/run-queries';
 import { type ClaimedPart, PartRepository } from '../../../src/operations/reconciliation/part.repository';
+import { SpareCalls } from '../../../src/vendors/spare-calls';
 import { type Desk, openDesk } from '../../support/desk';
 import { waitFor } from '../../support/wait';
 
@@ -301,6 +302,58 @@ describe('a reconciliation run', () => {
       await work();
       await desk.only('completedButRefused');
       expect(await desk.query('SELECT FROM reconciliation_revisits')).toEqual([]);
+    });
+
+    /** Does something beside a look-up. */
+    function beside(lookUp: (count: number) => Promise<unknown>): void {
+      const calls = get(SpareCalls);
+      const make = calls.make.bind(calls);
+      let count = 0;
+      jest.spyOn(calls, 'make').mockImplementation(async (...args) => {
+        await lookUp(++count);
+        return make(...args);
+      });
+    }
+
+    it('goes on where its vendor asked us to wait, and not from the start', async () => {
+      for (let order = 0; order < 6; order++) await age(await desk.placeAndDispatch(), '2 hours');
+      beside(async (count) => count === 4 && desk.vendor.faults({ tooManyRequests: { operation: 'lookup' } }));
+      await get(Reconciler).scheduleDue();
+      await work();
+      expect(await runs()).toMatchObject([{ status: 'incomplete', compared: 6 }]);
+      jest.restoreAllMocks();
+      await desk.vendor.faults({});
+      await dueAgain();
+      await get(Reconciler).scheduleDue();
+      await work();
+      // The two of which it had said nothing, and the one that was not reached.
+      expect((await runs())[0]).toMatchObject({ status: 'succeeded', compared: 3 });
+    });
+
+    it('comes back to an order that moved on while its vendor was asked', async () => {
+      const orderId = await desk.placeAndDispatch();
+      await age(orderId, '2 hours');
+      await desk.cancelAtVendor(orderId);
+      beside(() => desk.query(`UPDATE orders SET updated_at = updated_at + interval '1 ms'`));
+      await get(Reconciler).scheduleDue();
+      await work();
+      expect(await desk.open()).toEqual([]);
+      jest.restoreAllMocks();
+      await dueAgain();
+      await get(Reconciler).scheduleDue();
+      await work();
+      await desk.only('completedButRefused');
+    });
+
+    it('leaves open what an operator found when it was younger than it looks for itself', async () => {
+      await desk.place('A-1', 3);
+      await desk.app.takeMessages();
+      await desk.vendor.setStock('A-1', 2);
+      await desk.app.sync('acme');
+      await desk.reconcile();
+      await get(Reconciler).scheduleDue();
+      await work();
+      await desk.only('soldUnderUs');
     });
 
     it('looks once more an hour later at what an operator let fail', async () => {

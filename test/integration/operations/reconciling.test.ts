@@ -1,3 +1,5 @@
+import { Broker } from '../../../src/messaging/broker';
+import { Sweeper } from '../../../src/orders/fulfilment/sweeper';
 import { type Desk, openDesk } from '../../support/desk';
 
 /** The cases of each kind: planted, found, resolved, and compared with the vendor's own ledger. */
@@ -87,6 +89,31 @@ describe('reconciling', () => {
       expect(await desk.reconcile()).toMatchObject({ opened: 0, parts: [{ findings: [{ case: 'dismissed' }] }] });
       expect(await desk.open()).toEqual([]);
     });
+  });
+
+  it('leaves its vendor alone with what an operator lets stand, though it had been asked to cancel it in vain', async () => {
+    const orderId = await desk.placeAndDispatch();
+    const asksInVain = () =>
+      desk.query(
+        `UPDATE orders SET status = 'failed', failure_reason = 'REFUSED', hold_state = 'released', vendor_order_id = NULL,
+           accepted_at = NULL, recall_requested_at = now(), needs_attention = true, attention_reason = 'why'`,
+      );
+    const isLeftAlone = async () => {
+      expect(await desk.query('SELECT recall_requested_at AS at, needs_attention AS asked FROM orders')).toEqual([
+        { at: null, asked: false },
+      ]);
+      await desk.app.context.get(Sweeper).runOnce(0);
+      expect(await desk.app.takeMessages()).toEqual([]);
+    };
+    await asksInVain();
+    await desk.query('UPDATE products SET reserved_quantity = 0');
+    await desk.reconcile();
+    await desk.resolve(await desk.only('boughtThoughFailed'), 'dismiss');
+    await isLeftAlone();
+    await asksInVain();
+    expect(await desk.reconcile()).toMatchObject({ opened: 0, parts: [{ findings: [{ case: 'dismissed' }] }] });
+    await isLeftAlone();
+    expect(await desk.inBooks(orderId)).toBe('accepted');
   });
 
   describe('an order that was completed here', () => {
@@ -262,6 +289,21 @@ describe('reconciling', () => {
       expect(await desk.reconcile()).toMatchObject({ found: 0 });
     });
 
+    it('have promised more than the vendor has: what it is asked to cancel already is not made up for by others', async () => {
+      const others = [await desk.place('A-1', 1), await desk.place('A-1', 1)];
+      const sent = await desk.place('A-1', 1);
+      await desk.query('INSERT INTO dispatch_attempts (order_id, token, deadline_at) VALUES ($1, 1, now())', [sent]);
+      await desk.vendor.setStock('A-1', 2);
+      await desk.app.sync('acme');
+      for (let times = 0; times < 2; times++) {
+        await desk.reconcile();
+        await desk.resolve(await desk.only('soldUnderUs'), 'cancelNewest');
+      }
+      expect(await desk.order(sent)).toMatchObject({ status: 'pending', cancelRequestedAt: expect.any(String) });
+      for (const orderId of others)
+        expect(await desk.order(orderId)).toMatchObject({ status: 'pending', cancelRequestedAt: null });
+    });
+
     it('have holds that no listing settles: an operator does', async () => {
       const orderId = await desk.placeAndDispatch('A-1', 2);
       // A vendor whose orders are dated by a clock far ahead of the one it dates its stock by.
@@ -287,6 +329,10 @@ describe('reconciling', () => {
       await desk.query(`UPDATE orders SET created_at = created_at - interval '1 hour'`);
       await desk.reconcile();
       const found = await desk.only('orderWithoutMessage');
+      // While the broker cannot be asked, nobody can say that it is gone.
+      const waiting = jest.spyOn(desk.app.context.get(Broker), 'waiting').mockResolvedValue(undefined);
+      expect(await desk.reconcile()).toMatchObject({ closed: 0 });
+      waiting.mockRestore();
       await desk.resolve(found, 'resend');
       expect(await desk.query('SELECT subject FROM outbox')).toEqual([{ subject: orderId }]);
       await desk.dispatchAll();

@@ -246,6 +246,18 @@ describe('cancelling an order', () => {
     });
   });
 
+  it('asks the vendor when it is asked again about one that waits for an operator, should its message be lost', async () => {
+    const orderId = await placeUnknown();
+    await letTimePass();
+    await step();
+    await cancel(orderId);
+    await app.takeMessages();
+    expect(await cancel(orderId)).toMatchObject({ decided: false });
+    await cancel(orderId);
+    expect(await step()).toBe(1);
+    expect(await orderOf(orderId)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
+  });
+
   describe('while it is being sent', () => {
     /** Cancels while the vendor has the purchase in hand, and then lets it answer. */
     async function cancelWhileSending(answer: ScriptedAnswer): Promise<string> {
@@ -269,6 +281,29 @@ describe('cancelling an order', () => {
       expect(await orderOf(orderId)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
       expect(await reserved()).toBe(0);
       expect(await storyOf(orderId)).toEqual(['placed', 'sent', 'cancelRequested', 'accepted', 'cancelled']);
+    });
+
+    it('believes a vendor that has just accepted it and cannot find it only after the deadline and the lag', async () => {
+      const orderId = await cancelWhileSending({ ...inBooks, status: 201 });
+      vendor.onCancel = () => ({ status: 404 });
+      await step();
+      expect(await orderOf(orderId)).toMatchObject({ status: 'pending' });
+      expect(await reserved()).toBe(2);
+      vendor.onLookUp = () => inBooks;
+      await step();
+      vendor.onCancel = () => ({ status: 204 });
+      await step();
+      expect(await orderOf(orderId)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
+      expect(await reserved()).toBe(0);
+    });
+
+    it('believes it then, though the vendor had accepted it', async () => {
+      const orderId = await cancelWhileSending({ ...inBooks, status: 201 });
+      vendor.onCancel = () => ({ status: 404 });
+      await letTimePass();
+      await step();
+      expect(await orderOf(orderId)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
+      expect(await reserved()).toBe(0);
     });
 
     it('fails it with the reason of the vendor that refuses it', async () => {

@@ -145,6 +145,10 @@ describe('dispatching an order', () => {
     expect(vendor.lookUps).toHaveLength(3);
     expect(vendor.purchases.map(({ reference }) => reference)).toEqual([orderId, orderId]);
     expect(await orderOf(orderId)).toMatchObject({ status: 'completed' });
+    expect(await storyOf(orderId)).toEqual([
+      ...['placed', 'sent', 'unknown', 'lookedUp', 'lookedUp', 'lookedUp'],
+      ...['sent', 'completed'],
+    ]);
   });
 
   it('counts on a purchase that begins as late as the claim covers it: a frozen worker may send it then', async () => {
@@ -251,6 +255,29 @@ describe('dispatching an order', () => {
     expect(await reserved()).toBe(0);
     expect(await slotsInUse()).toBe(0);
     expect(await step()).toBe(0);
+  });
+
+  it('believes a vendor that cannot find what it accepted after the order had failed only once its lag has passed', async () => {
+    const orderId = await acceptedTooLate();
+    await app.register({ vendorId: 'acme', baseUrl: vendor.baseUrl, consistencyLagMs: 60_000 });
+    vendor.onCancel = () => ({ status: 404 });
+    vendor.onLookUp = () => ({ status: 404 });
+    await step();
+    expect((await storyOf(orderId)).slice(-2)).toEqual(['lateAnswer', 'cancelUnanswered']);
+    await app.dataSource.query(`UPDATE orders SET recall_requested_at = recall_requested_at - interval '1 hour'`);
+    await step();
+    expect((await storyOf(orderId)).at(-1)).toBe('recalled');
+    expect(await step()).toBe(0);
+  });
+
+  it('believes it in the same way where a restored database knows of no attempt', async () => {
+    const orderId = await acceptedTooLate();
+    await app.dataSource.query('DELETE FROM dispatch_attempts');
+    await app.register({ vendorId: 'acme', baseUrl: vendor.baseUrl, consistencyLagMs: 60_000 });
+    vendor.onCancel = () => ({ status: 404 });
+    vendor.onLookUp = () => ({ status: 404 });
+    await step();
+    expect((await storyOf(orderId)).slice(-2)).toEqual(['lateAnswer', 'cancelUnanswered']);
   });
 
   it('asks an operator where the vendor keeps what it accepted after the order had failed', async () => {

@@ -1,3 +1,5 @@
+import { DataSource } from 'typeorm';
+import { databaseFailure } from '../../../src/database/database-errors';
 import { Placement } from '../../../src/orders/placement/placement';
 import { PlacementMetrics } from '../../../src/orders/placement/placement-metrics';
 import { Batch } from '../../../src/orders/placement/batch';
@@ -213,6 +215,29 @@ describe('placing an order', () => {
     expect(results.map((placed) => placed.order.quantity)).toEqual([1, 2, 3]);
     expect(await counts()).toMatchObject({ orders: 3, events: 3, outbox: 3, keys: 1, reserved: 6 });
     expect(await order(2, 'key')).toMatchObject({ replayed: true, order: { orderId: results[1].order.orderId } });
+  });
+
+  it('waits for a connection as long as a request may, and not again', async () => {
+    const slow = await createApp({ DATABASE_POOL_MAX: '2', DATABASE_POOL_WAIT_MS: '100' });
+    const taken = [slow, slow].map(() => slow.context.get(DataSource).createQueryRunner());
+    for (const runner of taken) await runner.connect();
+    const commit = jest.spyOn(slow.context.get(Batch), 'commit');
+    const findPlaced = jest.spyOn(slow.context.get(OrderQueries), 'findMany');
+    const placing = slow.context.get(Placement).place({ productId: 'acme:A', quantity: 1 }, { client: 'shop' });
+    await expect(placing).rejects.toThrow('timeout exceeded when trying to connect');
+    expect([commit.mock.calls.length, findPlaced.mock.calls.length]).toEqual([1, 0]);
+    for (const runner of taken) await runner.release();
+    await slow.close();
+  });
+
+  it('waits for a slow statement as long as the database lets it, and not again', async () => {
+    const slow = Object.assign(new Error('canceling statement due to statement timeout'), { code: '57014' });
+    const commit = jest.spyOn(app.context.get(Batch), 'commit').mockRejectedValue(slow);
+    const failed = await Promise.all([order(1), order(1)].map((placing) => placing.catch((error: unknown) => error)));
+    expect(failed.map((error) => databaseFailure(error))).toEqual(['overdue', 'overdue']);
+    expect(commit.mock.calls.length).toBeLessThanOrEqual(2);
+    commit.mockRestore();
+    expect(await counts()).toMatchObject({ orders: 0 });
   });
 
   it('is free to use a key again once it has expired', async () => {

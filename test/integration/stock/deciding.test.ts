@@ -93,6 +93,23 @@ describe('a held sync', () => {
     expect(await decision().accept('acme', next, DECIDED)).toMatchObject({ status: 'succeeded', missing: 41 });
   });
 
+  it('does not make the time before it believable again', async () => {
+    const syncRunId = await truncate();
+    expect(await truncate(60, -40)).toBe(syncRunId);
+    await decision().accept('acme', syncRunId, DECIDED);
+    room.stock.lists(at(-45), skus(60, 9));
+    expect(await room.app.sync('acme')).toMatchObject({ status: 'held', heldFor: 'CLOCK' });
+    expect(await room.product('S0')).toMatchObject({ vendor: 5 });
+  });
+
+  it('is found among many by its status', async () => {
+    const syncRunId = await truncate();
+    for (const seconds of [-40, -30]) await truncate(60, seconds);
+    const found = await room.app.context.get(SyncRunQueries).list('acme', { status: 'held', limit: 50 });
+    expect(found.map(({ run }) => run.syncRunId)).toEqual([syncRunId]);
+    expect((await list()).map(({ status }) => status)).toEqual(['superseded', 'superseded', 'held', 'succeeded']);
+  });
+
   it('is known by its vendor and its id only', async () => {
     await expect(decision().accept('acme', newId(), DECIDED)).rejects.toMatchObject({ code: 'SYNC_RUN_NOT_FOUND' });
     await expect(decision().accept('nobody', newId(), DECIDED)).rejects.toMatchObject({ code: 'VENDOR_NOT_FOUND' });
@@ -182,6 +199,26 @@ describe('a held sync', () => {
       await decision().accept('acme', await held(), DECIDED);
       expect(await room.holdOf(orderId)).toBe('acknowledged');
       room.stock.lists(at(-7190), skus(100, 4));
+      await room.app.sync('acme');
+      // A listing of unknown age is taken for a quarter of an hour old.
+      expect(await room.holdOf(orderId)).toBe('acknowledged');
+      await room.app.dataSource.query('UPDATE vendors SET feed_max_age_ms = 0');
+      await room.app.sync('acme');
+      expect(await room.holdOf(orderId)).toBe('settled');
+    });
+
+    it('settles none that the vendor accepted after the listing, though both are of before the decision', async () => {
+      const orderId = await room.place('S0', 1);
+      room.stock.lists(at(7200), skus(100, 5));
+      await room.app.sync('acme');
+      room.vendor.accepts(at(7201));
+      await room.dispatchAll();
+      await decision().accept('acme', await held(), DECIDED);
+      // The file that was held is served still.
+      await room.app.sync('acme');
+      expect(await room.holdOf(orderId)).toBe('acknowledged');
+      expect(await room.product('S0')).toMatchObject({ vendor: 5, reserved: 1, stock: 4 });
+      room.stock.lists(at(7202), skus(100, 4));
       await room.app.sync('acme');
       expect(await room.holdOf(orderId)).toBe('settled');
     });

@@ -1,3 +1,4 @@
+import { rowOf } from '../../support/scripted-stock';
 import { openStockRoom, skus, type StockRoom } from '../../support/stock-room';
 import { at } from '../../support/time';
 
@@ -80,6 +81,16 @@ describe('a vendor that lists only what changed', () => {
     room.vendor.accepts(at(-50));
     await room.dispatchAll();
     expect(await room.holdOf(orderId)).toBe('acknowledged');
+  });
+
+  it('is asked for all of it again after a row that cannot be believed: no later delta names it', async () => {
+    const row = { ...rowOf('A', 0), price: '19.999' };
+    const marks = { position: '101', etag: null };
+    room.stock.listsPages(at(-40), [[row]], { kind: 'delta', marks });
+    expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', rejected: 1 });
+    room.stock.listsPages(at(-30), [[row, rowOf('B', 10)]], { marks });
+    expect(await room.app.sync('acme')).toMatchObject({ kind: 'full', rejected: 1 });
+    expect(room.stock.lastAsked).toEqual({ kind: 'full', marks: { position: null, etag: null } });
   });
 
   it('removes nothing, however little it names', async () => {

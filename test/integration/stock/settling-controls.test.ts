@@ -69,18 +69,6 @@ const controls: Control[] = [
     ),
   ],
   [
-    'a delta settles what it omits',
-    settling.settlingWhatDeltasOmit,
-    LATER_ONLY,
-    historyOf(
-      { [A]: 5 },
-      [place(3, 0, null, A)],
-      [dispatch],
-      later(sync({ ...south, complete: true })),
-      later(sync(south)),
-    ),
-  ],
-  [
     'an answer without rows settles',
     settling.settlingByAnswersWithoutRows,
     LATER_ONLY,

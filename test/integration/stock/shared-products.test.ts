@@ -39,8 +39,8 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((shared) => shared.onApplicationShutdown()));
 });
 
-function open(url: string, prefix = 'holdfast'): SharedProducts {
-  const shared = new SharedProducts(Config.read({ REDIS_URL: url, RABBITMQ_PREFIX: prefix }));
+async function open(url: string, prefix = 'holdfast'): Promise<SharedProducts> {
+  const shared = await SharedProducts.of(Config.read({ REDIS_URL: url, RABBITMQ_PREFIX: prefix }));
   opened.push(shared);
   return shared;
 }
@@ -61,7 +61,7 @@ describe('a Redis that does not answer', () => {
   let server: Server;
 
   it('neither fails nor slows a read when nobody listens', async () => {
-    const { cache, findMany } = cacheOver(open(`redis://127.0.0.1:${await freePort()}`));
+    const { cache, findMany } = cacheOver(await open(`redis://127.0.0.1:${await freePort()}`));
     expect(await tookMs(() => cache.get('acme:A'))).toBeLessThan(SLOW_MS);
     expect(findMany).toHaveBeenCalledTimes(1);
   });
@@ -70,10 +70,10 @@ describe('a Redis that does not answer', () => {
     server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
-    const shared = open(`redis://127.0.0.1:${port}`);
+    const shared = await open(`redis://127.0.0.1:${port}`);
     const { cache } = cacheOver(shared);
     expect(await tookMs(() => cache.get('acme:A'))).toBeLessThan(SLOW_MS);
-    const asked = jest.spyOn(shared['redis']!, 'getMany');
+    const asked = jest.spyOn(shared['redis']!.products, 'getMany');
     await shared.read(['acme:A']);
     expect(asked).not.toHaveBeenCalled();
     server.close();
@@ -133,13 +133,13 @@ withRedis('a Redis of the test', () => {
 
   it('gives one process what another has read, and forgets it in time', async () => {
     const prefix = randomPrefix();
-    const [mine, other] = [open(url(), prefix), open(url(), prefix)];
+    const [mine, other] = [await open(url(), prefix), await open(url(), prefix)];
     await share(mine, other, 400);
     await shows(other, undefined, 1000);
   });
 
   it('keeps installations apart by their prefix', async () => {
-    const [mine, same, stranger] = [open(url(), 'one'), open(url(), 'one'), open(url(), 'two')];
+    const [mine, same, stranger] = [await open(url(), 'one'), await open(url(), 'one'), await open(url(), 'two')];
     await share(mine, same, 10_000);
     const other = { ...READ, product: { ...PRODUCT, productId: 'acme:B' } };
     await share(stranger, stranger, 10_000, other);
@@ -147,11 +147,11 @@ withRedis('a Redis of the test', () => {
   });
 
   it('is waited for once when it hangs, and not for long', async () => {
-    const shared = open(url());
+    const shared = await open(url());
     await share(shared, shared, 60_000);
     redis.kill('SIGSTOP');
     expect(await tookMs(() => cacheOver(shared).cache.get('acme:A'))).toBeLessThan(SLOW_MS);
-    const asked = jest.spyOn(shared['redis']!, 'getMany');
+    const asked = jest.spyOn(shared['redis']!.products, 'getMany');
     await shared.read(['acme:A']);
     expect(asked).not.toHaveBeenCalled();
     redis.kill('SIGCONT');
@@ -159,7 +159,7 @@ withRedis('a Redis of the test', () => {
   });
 
   it('is missed by nobody when it dies, and used again when it is back', async () => {
-    const shared = open(url());
+    const shared = await open(url());
     await share(shared, shared, 60_000);
     await stop();
     const { cache, findMany } = cacheOver(shared);

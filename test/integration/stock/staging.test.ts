@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { Applying } from '../../../src/stock/sync/applying';
 import { openStockRoom, skus, type StockRoom } from '../../support/stock-room';
 import { rowOf } from '../../support/scripted-stock';
 import { at } from '../../support/time';
@@ -44,6 +45,82 @@ describe('a listing on its way', () => {
     expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', seen: MANY + 5 });
     expect(await room.product('TWICE')).toMatchObject({ vendor: 6 });
     expect(await room.product('THRICE')).toMatchObject({ vendor: 7 });
+  });
+
+  it('settles nothing that was placed after it was asked for, whatever the vendor’s clock says', async () => {
+    room.stock.lists(at(-60), skus(2, 5));
+    await room.app.sync('acme');
+    room.vendor.accepts(at(-45));
+    let orderId = '';
+    const placed = async () => {
+      orderId = await room.place('S0', 1);
+      await room.dispatchAll();
+    };
+    room.stock.lists(at(-40), skus(2, 4), { before: placed });
+    expect(await room.app.sync('acme')).toMatchObject({ status: 'succeeded', changed: 2 });
+    expect(await room.holdOf(orderId)).toBe('acknowledged');
+    room.stock.lists(at(-30), skus(2, 4));
+    await room.app.sync('acme');
+    expect(await room.holdOf(orderId)).toBe('settled');
+  });
+
+  it('is followed at once by another where its vendor was registered anew meanwhile', async () => {
+    const dueIn = async () =>
+      (await sql('SELECT extract(epoch FROM sync_due_at - now())::float8 AS s FROM vendors'))[0].s;
+    room.stock.lists(at(-60), skus(2, 5));
+    await room.app.sync('acme');
+    expect(await dueIn()).toBeGreaterThan(1);
+    const again = () => room.app.register({ vendorId: 'acme', baseUrl: room.vendor.baseUrl, name: 'Anew' });
+    room.stock.lists(at(-50), skus(2, 5), { before: again });
+    await room.app.sync('acme');
+    expect(await dueIn()).toBeLessThanOrEqual(0);
+  });
+
+  describe('of which a crash of the database has dropped rows', () => {
+    /** As a crash does with an unlogged table. */
+    async function crash(): Promise<void> {
+      const tables = await sql(
+        `SELECT relname FROM pg_class WHERE relname LIKE 'stock\\_staging\\_%' AND relkind = 'r'`,
+      );
+      for (const { relname } of tables as { relname: string }[]) await sql(`TRUNCATE ${relname}`);
+    }
+
+    const lost = { status: 'failed', error: expect.stringMatching(/^The database lost rows of the listing/) };
+
+    beforeEach(async () => {
+      room.stock.lists(at(-60), skus(MANY, 5));
+      await room.app.sync('acme');
+    });
+
+    afterEach(async () => {
+      const [{ listed }] = (await sql('SELECT count(*)::integer AS listed FROM products WHERE listed')) as [
+        { listed: number },
+      ];
+      expect(listed).toBe(MANY);
+    });
+
+    it('fails, while it is on its way', async () => {
+      const names = Object.keys(skus(MANY, 4));
+      const pages = [names.slice(0, MANY - 10), names.slice(MANY - 10)];
+      room.stock.listsPages(
+        at(-50),
+        pages.map((page) => page.map((sku) => rowOf(sku, 4))),
+        { before: crash },
+      );
+      expect(await room.app.sync('acme')).toMatchObject(lost);
+    });
+
+    it('fails before it takes anything off sale', async () => {
+      const applying = room.app.context.get(Applying);
+      const applyNumbers = applying.applyNumbers.bind(applying);
+      jest.spyOn(applying, 'applyNumbers').mockImplementation(async (...args) => {
+        const written = await applyNumbers(...args);
+        await crash();
+        return written;
+      });
+      room.stock.lists(at(-50), skus(MANY, 4));
+      expect(await room.app.sync('acme')).toMatchObject(lost);
+    });
   });
 
   it('may use any printable character', async () => {

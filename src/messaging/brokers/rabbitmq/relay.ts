@@ -14,6 +14,8 @@ const BATCH_ROWS_MAX = 500;
 const LEASE_MS = 10_000;
 /** How long a vendor whose queue is missing is left alone. */
 const UNROUTABLE_REST_MS = 1_000;
+/** A vendor of which nothing is confirmed is left alone for a second, then two, and so on up to this. */
+const UNCONFIRMED_REST_MS_MAX = 60_000;
 
 export interface OutboxRelayOptions {
   dataSource: DataSource;
@@ -36,6 +38,8 @@ export class OutboxRelay {
   private readonly polling: Polling;
   private readonly clock: () => number;
   private readonly restingUntil = new Map<string, number>();
+  /** How long the vendors were last left alone of which nothing was confirmed since. */
+  private readonly unconfirmedRestMs = new Map<string, number>();
   private stopListening: () => void = () => undefined;
 
   constructor(private readonly options: OutboxRelayOptions) {
@@ -78,6 +82,7 @@ export class OutboxRelay {
     const { stored, unroutable, unconfirmed } = await publisher.publish(claimed);
     await this.settle(stored, [...unroutable, ...unconfirmed]);
     this.rest(unroutable);
+    this.restUnconfirmed(stored, unconfirmed);
     if (unconfirmed.length > 0)
       this.logger.warn(`${unconfirmed.length} messages were not confirmed and stay in the outbox`);
     return stored.length;
@@ -95,8 +100,27 @@ export class OutboxRelay {
     return [...this.restingUntil.keys()];
   }
 
+  /**
+   * Where the broker confirms other vendors' messages, it is a queue that takes none, such as one without a leader. Each
+   * batch with one of its messages waits as long as a confirm may take, and everybody in it.
+   */
+  private restUnconfirmed(stored: LeasedMessage[], unconfirmed: LeasedMessage[]): void {
+    const well = vendorsOf(stored);
+    for (const vendorId of well) this.unconfirmedRestMs.delete(vendorId);
+    if (well.size === 0) return;
+    for (const vendorId of vendorsOf(unconfirmed)) {
+      if (well.has(vendorId)) continue;
+      const restMs = Math.min(
+        UNCONFIRMED_REST_MS_MAX,
+        2 * (this.unconfirmedRestMs.get(vendorId) ?? UNROUTABLE_REST_MS / 2),
+      );
+      this.unconfirmedRestMs.set(vendorId, restMs);
+      this.restingUntil.set(vendorId, this.clock() + restMs);
+    }
+  }
+
   private rest(unroutable: LeasedMessage[]): void {
-    for (const vendorId of new Set(unroutable.map((message) => message.vendorId))) {
+    for (const vendorId of vendorsOf(unroutable)) {
       this.logger.warn(`Vendor ${vendorId} has no queue at the broker; its messages stay in the outbox`);
       this.restingUntil.set(vendorId, this.clock() + UNROUTABLE_REST_MS);
     }
@@ -105,4 +129,8 @@ export class OutboxRelay {
 
 function ids(messages: LeasedMessage[]): string[] {
   return messages.map(({ outboxId }) => outboxId);
+}
+
+function vendorsOf(messages: LeasedMessage[]): Set<string> {
+  return new Set(messages.map(({ vendorId }) => vendorId));
 }

@@ -165,11 +165,8 @@ function purchased(response: VendorResponse, reference: string): PurchaseAnswer 
   switch (response.status) {
     case 200:
     case 201:
-    case 202: {
-      const found = stateIn(body, reference);
-      // The order is looked up until it is decided, like every other that is not known.
-      return found?.outcome === 'pending' ? { ...found, outcome: 'unknown' } : (found ?? unreadable(response));
-    }
+    case 202:
+      return stateIn(body, reference) ?? unreadable(response);
     case 409:
     case 422:
       return refusedFor(body?.reason, body?.message, REASONS) ?? unreadable(response);

@@ -56,13 +56,12 @@ export class RestAdapter implements VendorAdapter {
   async poll(vendor: Vendor, { kind, marks, signal }: PollRequest): Promise<Poll> {
     const calls = new StockCalls(this.http, vendor, signal);
     if (kind === 'delta' && marks.position !== null) {
-      const response = await calls.get({ updatedSince: marks.position });
+      const updatedSince = since(marks.position, vendor.clockMarginMs);
+      const response = await calls.get({ updatedSince });
       if (!NO_DELTA.includes(response.status)) {
         const first = pageIn(response);
         // What a delta has changed is no longer the listing that the validator stands for.
-        return listingFrom(calls, 'delta', first, (rows) => (rows === 0 ? marks.etag : null), {
-          updatedSince: marks.position,
-        });
+        return listingFrom(calls, 'delta', first, (rows) => (rows === 0 ? marks.etag : null), { updatedSince });
       }
     }
     const asked = kind === 'full' && marks.etag !== null;
@@ -145,6 +144,11 @@ function listingFrom(
     pages: pages(),
     marks: () => ({ position: first.asOf.toISOString(), etag: etagAfter(rows) }),
   };
+}
+
+/** Where the vendor's clocks disagree, a change may be dated before a listing that does not contain it. */
+function since(position: string, clockMarginMs: number): string {
+  return new Date(Date.parse(position) - clockMarginMs).toISOString();
 }
 
 async function* pagesAfter(calls: StockCalls, first: Page, query: Record<string, string>): AsyncIterable<ListedRow[]> {

@@ -36,6 +36,7 @@ const PAGE_ROWS = 1000;
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** Two million rows at the page size we ask for, ten times that in small pages; who pages for ever is stopped here. */
 const PAGES_MAX = 20_000;
+const ITEMS_MAX = PAGES_MAX * PAGE_ROWS;
 /** A catalogue whose rows keep sliding from page to page is read from the start so often, and then left for later. */
 const READINGS_MAX = 3;
 const REASONS: ReadonlyMap<string, RefusalReason> = new Map([
@@ -190,8 +191,10 @@ async function delta(calls: InventoryCalls, position: string): Promise<Listing |
 function inventoryPage(response: VendorResponse, asked: number): InventoryPage {
   const body = bodyOf(response);
   const { total_pages: totalPages, total_items: totalItems, page } = body;
-  if (!isCount(totalPages) || !isCount(totalItems)) {
-    throw new VendorCallFailed('stock: total_pages or total_items is not a whole number');
+  if (!isCount(totalPages) || !isCount(totalItems) || totalItems > ITEMS_MAX) {
+    throw new VendorCallFailed(
+      `stock: total_pages or total_items is not a whole number, or total_items beyond ${ITEMS_MAX}`,
+    );
   }
   if (page !== asked) throw new VendorCallFailed(`stock: page ${asked} was asked for and another came`);
   return { ...stockIn(body), totalPages, totalItems };

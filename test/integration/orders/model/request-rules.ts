@@ -32,7 +32,11 @@ function answerProblems({ lines, keyId, answer }: PlayedRequest): string[] {
       return isDeepStrictEqual(placed, [...asked]) && oneCheckout ? [] : ['other orders than were asked for'];
     }
     case 'PRODUCT_NOT_FOUND':
-      return isDeepStrictEqual(named, new Set(unknown)) && unknown.length > 0 ? [] : ['names other products'];
+      return unknown.length > 0 &&
+        unknown.every((productId) => named.has(productId)) &&
+        errors.every((error) => unknown.includes(error.productId!) || isShort(error, asked))
+        ? []
+        : ['names other products'];
     case 'INSUFFICIENT_STOCK':
       return unknown.length === 0 && errors.length > 0 && errors.every((error) => isShort(error, asked))
         ? []

@@ -43,18 +43,6 @@ export const settlingBySyncsOnly: Plant = ({ app }) => {
   rewording('complete-accepted', 'WHEN picture.contained', 'WHEN false');
 };
 
-/** As if its time spoke for every product. */
-export const settlingWhatDeltasOmit: Plant = ({ app }) => {
-  const leases = app.context.get(SyncLeaseRepository);
-  const complete = leases.complete.bind(leases);
-  jest.spyOn(leases, 'complete').mockImplementation(async (tx, lease, picture) => {
-    const { vendorId, clockMarginMs } = lease.vendor;
-    const contained = `vendor_id = $1 AND accepted_at + $2::integer * interval '1 ms' < $3`;
-    await settle(tx, contained, [vendorId, clockMarginMs, picture.asOf]);
-    await complete(tx, lease, picture);
-  });
-};
-
 export const settlingByAnswersWithoutRows: Plant = ({ app }) => {
   const leases = app.context.get(SyncLeaseRepository);
   const confirm = leases.confirm.bind(leases);
