@@ -486,4 +486,4 @@ COMMENT ON COLUMN vendors.sync_etag IS 'validator of the last complete listing t
 COMMENT ON COLUMN vendors.sync_marks_of IS 'dialect and address that gave the position and the etag';
 COMMENT ON COLUMN vendors.sync_failures IS 'polls that failed since the last that did not';
 COMMENT ON COLUMN vendors.paused IS 'an operator has stopped dispatch; the stock is polled all the same';
-COMMENT ON COLUMN vendors.full_polled_at IS 'our clock: start of the poll that full_as_of is of; it contains no order that was placed later';
+COMMENT ON COLUMN vendors.full_polled_at IS 'our clock: start of the poll that full_as_of is of; it contains no order that was first sent later';

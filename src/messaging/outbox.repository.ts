@@ -76,6 +76,21 @@ export class OutboxRepository {
     return found.map(({ subject }) => subject);
   }
 
+  /** Waits for none. A message that the embedded transport has in hand is itself such a row once its lease has run out. */
+  async anotherWaits(tx: Transaction, { subject, messageId }: Message): Promise<boolean> {
+    const found = await rows(
+      tx,
+      `SELECT FROM outbox WHERE subject = $1 AND message_id <> $2 AND (leased_until IS NULL OR leased_until <= now())
+        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`,
+      [subject, messageId],
+    );
+    return found.length > 0;
+  }
+
+  async holds(tx: Transaction, subject: string): Promise<boolean> {
+    return (await rows(tx, 'SELECT FROM outbox WHERE subject = $1 LIMIT 1', [subject])).length > 0;
+  }
+
   /** Deletes rows about a subject that nobody has in hand; waits for none. Answers how many. */
   async discard(tx: Transaction, subject: string): Promise<number> {
     const discarded = await rows(

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/sql';
-import type { OutgoingMessage } from './message';
+import type { Message, OutgoingMessage } from './message';
 import { OutboxRepository } from './outbox.repository';
 
 /**
@@ -36,6 +36,16 @@ export class Outbox {
   /** Those of the subjects whose next message waits in nobody's hand, due or not. */
   waiting(tx: Transaction, subjects: string[]): Promise<string[]> {
     return this.repository.waiting(tx, subjects);
+  }
+
+  /** Whether another message about the subject waits in nobody's hand, and will until the transaction ends. */
+  anotherWaits(tx: Transaction, message: Message): Promise<boolean> {
+    return this.repository.anotherWaits(tx, message);
+  }
+
+  /** Whether there is a message about the subject that has not reached the broker, in somebody's hand or not. */
+  holds(tx: Transaction, subject: string): Promise<boolean> {
+    return this.repository.holds(tx, subject);
   }
 
   /** Takes back messages about a subject that are in nobody's hand. Answers how many. */

@@ -1,13 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
-import { destination, type Logger, pino } from 'pino';
+import { type Logger, pino } from 'pino';
+import { GatheredLines, WRITE_EVERY_MS } from './gathered-lines';
 import { isProbe } from './probe';
 import type { TracedRequest } from './request-traces';
 import { traceIdOf } from './spans';
-
-/** Lines wait for so many characters, or so long: a write each was 4 % of an order's cost. */
-const GATHERED_MAX = 16_384;
-const WRITE_EVERY_MS = 100;
 
 type LoggedRequest = TracedRequest & { named: Record<string, string> | null };
 
@@ -43,13 +40,13 @@ export function logRequests(fastify: FastifyInstance): void {
 /** Where people read the log, the line goes their way. Elsewhere it needs no redaction, and no write of its own. */
 function requestLogger(fastify: FastifyInstance): Logger {
   if (process.stdout.isTTY) return PinoLogger.root;
-  const output = destination({ dest: 1, sync: false });
-  const lines = new GatheredLines(output);
+  const lines = new GatheredLines({
+    fd: 1,
+    onDropped: (dropped) => logger.warn({ dropped }, 'Lines of requests were dropped, as nobody read the log'),
+  });
+  const logger = pino({ level: PinoLogger.root.level }, lines);
   const writing = setInterval(() => lines.pass(), WRITE_EVERY_MS).unref();
-  const writeLast = (): void => {
-    lines.pass();
-    output.flushSync();
-  };
+  const writeLast = (): void => lines.writeLast();
   process.once('exit', writeLast);
   fastify.addHook('onClose', (_, done) => {
     clearInterval(writing);
@@ -57,22 +54,5 @@ function requestLogger(fastify: FastifyInstance): Logger {
     writeLast();
     done();
   });
-  return pino({ level: PinoLogger.root.level }, lines);
-}
-
-/** Gathered by the destination itself, each line cost twice as much: it measures all that wait at every one. */
-class GatheredLines {
-  private gathered = '';
-
-  constructor(private readonly output: { write(lines: string): unknown }) {}
-
-  write(line: string): void {
-    this.gathered += line;
-    if (this.gathered.length >= GATHERED_MAX) this.pass();
-  }
-
-  pass(): void {
-    if (this.gathered !== '') this.output.write(this.gathered);
-    this.gathered = '';
-  }
+  return logger;
 }

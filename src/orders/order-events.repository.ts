@@ -47,6 +47,26 @@ export class OrderEventsRepository {
     );
   }
 
+  /** Adds nothing where the order was told of this type less than so long ago. Answers whether it was added. */
+  async addUnlessWithin(
+    tx: Transaction,
+    orderId: string,
+    type: OrderEventType,
+    detail: string,
+    ms: number,
+  ): Promise<boolean> {
+    const added = await rows(
+      tx,
+      `INSERT INTO order_events (order_id, type, detail)
+       SELECT $1::varchar, $2::varchar, $3::varchar
+       WHERE NOT EXISTS (
+         SELECT FROM order_events WHERE order_id = $1 AND type = $2 AND at > now() - $4::float8 * interval '1 ms')
+       RETURNING event_id`,
+      [orderId, type, detail.slice(0, DETAIL_LENGTH_MAX), ms],
+    );
+    return added.length > 0;
+  }
+
   /** The same to several orders. */
   async addToAll(tx: Transaction, orderIds: string[], type: OrderEventType, detail: string): Promise<void> {
     await rows(tx, 'INSERT INTO order_events (order_id, type, detail) SELECT unnest($1::varchar[]), $2, $3', [

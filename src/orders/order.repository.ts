@@ -14,6 +14,8 @@ export interface LockedOrder {
   holdState: HoldState;
   needsAttention: boolean;
   cancelRequested: boolean;
+  /** Somebody dispatches it at this moment. */
+  claimed: boolean;
   /** It has failed, and its vendor is asked to cancel what it accepted afterwards. */
   recalled: boolean;
   /** Its trace goes on below this. */
@@ -41,7 +43,7 @@ export const IS_PENDING = `status::text = 'pending'`;
 const STANDING = `SELECT order_id AS "orderId", vendor_id AS "vendorId", status, needs_attention AS "needsAttention",
   recall_requested_at IS NOT NULL AS recalled, traceparent FROM orders WHERE order_id = ANY ($1)`;
 
-type LockedRow = OrderRow & { traceparent: string | null; recalled: boolean };
+type LockedRow = OrderRow & { traceparent: string | null; claimed: boolean; recalled: boolean };
 
 /** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
 @Injectable()
@@ -51,7 +53,8 @@ export class OrderRepository {
     const [found] = await prepared<LockedRow>(
       tx,
       'lock-order',
-      `SELECT ${ORDER_COLUMNS}, traceparent, recall_requested_at IS NOT NULL AS recalled
+      `SELECT ${ORDER_COLUMNS}, traceparent, recall_requested_at IS NOT NULL AS recalled,
+              COALESCE(claimed_until > clock_timestamp(), false) AS claimed
        FROM orders WHERE order_id = $1 FOR NO KEY UPDATE`,
       [orderId],
     );
@@ -210,6 +213,7 @@ function lockedOrderOf(found: LockedRow): LockedOrder {
     holdState: found.hold_state,
     needsAttention: found.needs_attention,
     cancelRequested: found.cancel_requested_at !== null,
+    claimed: found.claimed,
     recalled: found.recalled,
     traceparent: found.traceparent,
   };

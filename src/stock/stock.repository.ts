@@ -33,15 +33,19 @@ export const THE_PRODUCT = 'p.vendor_id = (SELECT $1::varchar) AND p.product_id 
  * strictly. The product's row is written only when it differs, so the time of the last complete listing speaks for it too;
  * a delta speaks for the rows it wrote, and for no other. Nothing is known to be contained where the listing had no time,
  * and none since an operator accepted a jump of the vendor's clock until a listing was asked for afterwards. And whatever
- * the vendor's clock says, which may have been set back since: no listing contains an order that was not placed yet, by
- * our clock, when the listing was asked for.
+ * the vendor's clock says, which may have been set back since: no listing contains an order of which nothing had been sent
+ * yet (`SENT_AT`), by our clock, when the listing was asked for.
  */
-export const CONTAINS_ACCEPTANCE = (acceptedAt: string, createdAt: string): string =>
+export const CONTAINS_ACCEPTANCE = (acceptedAt: string, sentAt: string): string =>
   `COALESCE(GREATEST(
-      CASE WHEN p.observed_at > ${createdAt} THEN p.as_of END,
-      CASE WHEN v.full_polled_at > ${createdAt} THEN v.full_as_of END
+      CASE WHEN p.observed_at > ${sentAt} THEN p.as_of END,
+      CASE WHEN v.full_polled_at > ${sentAt} THEN v.full_as_of END
     ) > ${acceptedAt}::timestamptz + v.clock_margin_ms * interval '1 ms'
     AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at), false)`;
+
+/** Our clock: from when on the order may have been bought, by the attempts of which it is not certain what they did. */
+export const SENT_AT = (orderId: string): string =>
+  `COALESCE((SELECT min(a.started_at) FROM dispatch_attempts a WHERE a.order_id = ${orderId} AND a.closed_at IS NULL), 'infinity')`;
 
 /**
  * The one counter orders share with each other: `reserved_quantity`. Whoever changes it holds the product's lock, and
@@ -157,8 +161,8 @@ export class StockRepository {
     const [found] = await prepared<{ contained: boolean }>(
       tx,
       'contains-acceptance',
-      `SELECT ${CONTAINS_ACCEPTANCE('$3', 'o.created_at')} AS contained
-       FROM products p JOIN vendors v USING (vendor_id), orders o WHERE ${THE_PRODUCT} AND o.order_id = $4`,
+      `SELECT ${CONTAINS_ACCEPTANCE('$3', 'sent.at')} AS contained
+       FROM products p JOIN vendors v USING (vendor_id), (SELECT ${SENT_AT('$4')} AS at) sent WHERE ${THE_PRODUCT}`,
       [vendorId, productId, acceptedAt, orderId],
     );
     return found?.contained ?? false;

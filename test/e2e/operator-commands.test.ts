@@ -71,6 +71,29 @@ describe('npm run ops, beside a running installation', () => {
     expect(refused.stderr).toMatch(/\n {2}speed: /);
   });
 
+  it('changes settings of a vendor, leaves the others as they are, and says what is wrong with a change', async () => {
+    const settings = {
+      ...{ name: 'Third', kind: 'feed', baseUrl: 'http://127.0.0.1:9', enabled: false, syncIntervalMs: 90_000 },
+      ...{ fullSyncIntervalMs: 900_000, maxConcurrentOrders: 3, credentialEnv: 'VENDOR_TOKEN_THIRD', clockMarginMs: 7 },
+      ...{ feedMaxAgeMs: 60_000, staleStock: { policy: 'buffer', bufferQuantity: 2 }, consistencyLagMs: 11 },
+      deliveryAttemptsMax: 5,
+    };
+    const file = join(folder, 'third.json');
+    writeFileSync(file, JSON.stringify(settings));
+    await json('vendors', 'put', 'third', '--from', file);
+    const changes = ['maxConcurrentOrders=16', 'staleStock.policy=block', 'credentialEnv=null', 'name=Third = last'];
+    expect(await json('vendors', 'change', 'third', ...changes)).toMatchObject({
+      ...settings,
+      ...{ maxConcurrentOrders: 16, staleStock: { policy: 'block', bufferQuantity: 2 } },
+      ...{ credentialEnv: null, name: 'Third = last' },
+    });
+    const refused = await ops('vendors', 'change', 'third', 'enabled=true', 'speed=9', 'staleStock.policy=sometimes');
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toMatch(/VALIDATION_FAILED[^]*\n {2}speed: /);
+    expect(refused.stderr).toMatch(/\n {2}staleStock.policy: /);
+    expect(await json('vendors', 'show', 'third')).toMatchObject({ enabled: false, maxConcurrentOrders: 16 });
+  });
+
   it('pauses a vendor, shows what waits for it, cancels an order, and resumes', async () => {
     expect((await ops('vendors', 'pause', 'acme')).stdout).toMatch(/^Acme is paused/);
     const orderId = await place('A-1');

@@ -306,6 +306,9 @@ describe('a wrong call', () => {
     ['a replay of one letter and of all', 'replay d-1 --all'],
     ['a dismissal of nothing in particular', 'dead-letters dismiss'],
     ['a file that is not there', 'vendors put acme --from /nowhere.json'],
+    ['a change of nothing', 'vendors change acme'],
+    ['a change to nothing', 'vendors change acme enabled'],
+    ['a change of what has no name', 'vendors change acme enabled=false =8'],
   ])('(%s) asks nothing, and exits 2 saying why', async (_, line) => {
     const said = await ops(line, [{ body: {} }]);
     expect([said.code, said.out, said.asked]).toEqual([2, '', []]);

@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DataDirectory, replaceFile } from './data-directory';
 import { DataDirectoryInUse } from './embedded-postgres.errors';
@@ -26,6 +25,11 @@ export interface Claim {
   release(): Promise<void>;
 }
 
+interface Claimant {
+  namespace: string | undefined;
+  silentMsMax: number;
+}
+
 /** A takeover is a handful of file operations. */
 const TAKEOVER_POLL_MS = 5;
 /** An owner touches its file so often: whoever cannot see its process sees that. */
@@ -44,8 +48,7 @@ export async function claim(directory: DataDirectory, silentMsMax = SILENT_MS_MA
   // The token makes each claim's text unique, also among the claims of one process.
   const namespace = await processNamespace();
   let owner: Owner & { token: string } = { pid: process.pid, startedAt, namespace, token: randomUUID() };
-  await letForeignOwnerSpeak(directory.ownerFile, namespace, silentMsMax);
-  const holder = await seize(directory.ownerFile, JSON.stringify(owner));
+  const holder = await seize(directory.ownerFile, JSON.stringify(owner), { namespace, silentMsMax });
   if (holder !== undefined) throw new DataDirectoryInUse(directory.path, holder.pid, holder.apiUrl);
 
   const touching = setInterval(() => {
@@ -71,24 +74,8 @@ export async function claim(directory: DataDirectory, silentMsMax = SILENT_MS_MA
 /** The live process that owns the directory, if there is one. Looks only. */
 export async function liveOwner(directory: DataDirectory): Promise<Owner | undefined> {
   const text = await readIfThere(directory.ownerFile);
-  return text === undefined ? undefined : liveOwnerIn(text);
-}
-
-/**
- * A process of another container cannot be looked for. Where it lives it touches the file, and then this throws
- * DataDirectoryInUse; where it does not for so long, nothing is in the way.
- */
-async function letForeignOwnerSpeak(file: string, namespace: string | undefined, silentMsMax: number): Promise<void> {
-  const owner = ownerIn((await readIfThere(file)) ?? '');
-  if (!owner || owner.namespace === undefined || owner.namespace === namespace) return;
-  const touchedAt = async (): Promise<number | undefined> => (await stat(file).catch(() => undefined))?.mtimeMs;
-  const before = await touchedAt();
-  for (const deadline = performance.now() + silentMsMax; performance.now() < deadline; await pause(LOOK_EVERY_MS)) {
-    const now = await touchedAt();
-    // Released meanwhile.
-    if (now === undefined) return;
-    if (now !== before) throw new DataDirectoryInUse(dirname(file), owner.pid, owner.apiUrl);
-  }
+  const owner = ownerIn(text ?? '');
+  return owner && (await isAlive(owner)) ? owner : undefined;
 }
 
 /**
@@ -99,16 +86,16 @@ async function letForeignOwnerSpeak(file: string, namespace: string | undefined,
  * named after that text, and whoever holds it looks again before replacing. A text is never written twice, therefore
  * a late-comer with the same right finds another text and starts over.
  */
-async function seize(file: string, text: string): Promise<Owner | undefined> {
+async function seize(file: string, text: string, who: Claimant): Promise<Owner | undefined> {
   for (;;) {
     if (await createWhole(file, text)) return undefined;
     const held = await readIfThere(file);
     if (held === undefined) continue; // released in this very moment
-    const holder = await liveOwnerIn(held);
+    const holder = await liveHolder(file, held, who);
     if (holder !== undefined) return holder;
 
     const right = `${file}.${nameOf(held)}`;
-    if ((await seize(right, text)) !== undefined) {
+    if ((await seize(right, text, who)) !== undefined) {
       await pause(TAKEOVER_POLL_MS); // a rival is replacing it: look who it was
       continue;
     }
@@ -147,9 +134,35 @@ async function writeDraft(file: string, text: string): Promise<string> {
   return draft;
 }
 
-async function liveOwnerIn(text: string): Promise<Owner | undefined> {
+/**
+ * Who wrote what stands in a file, if that process lives. One in another container cannot be looked for: it touches its file
+ * while it lives, so whose file is not touched for so long is taken for dead.
+ */
+async function liveHolder(file: string, text: string, who: Claimant): Promise<Owner | undefined> {
   const owner = ownerIn(text);
-  return owner && (await startTimeOf(owner.pid)) === owner.startedAt ? owner : undefined;
+  if (!owner) return undefined;
+  const isForeign = owner.namespace !== undefined && owner.namespace !== who.namespace;
+  return (await (isForeign ? isTouched(file, who.silentMsMax) : isAlive(owner))) ? owner : undefined;
+}
+
+async function isAlive({ pid, startedAt }: Owner): Promise<boolean> {
+  return (await startTimeOf(pid)) === startedAt;
+}
+
+/** Whether somebody touches the file before it has been silent for so long. One that goes meanwhile was given up. */
+async function isTouched(file: string, silentMsMax: number): Promise<boolean> {
+  const deadline = performance.now() + silentMsMax;
+  const before = await touchedAt(file);
+  for (let now = before; now !== undefined; now = await touchedAt(file)) {
+    if (now !== before) return true;
+    if (performance.now() >= deadline) return false;
+    await pause(LOOK_EVERY_MS);
+  }
+  return false;
+}
+
+async function touchedAt(file: string): Promise<number | undefined> {
+  return (await stat(file).catch(() => undefined))?.mtimeMs;
 }
 
 /** A text that is not a claim, such as an empty file after a power cut, has no author. */

@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** No listing contains an order that was placed after the listing was asked for, whatever the vendor's clock says since. */
+/** No listing contains an order that was first sent after the listing was asked for, whatever the vendor's clock says since. */
 export class FullPolledAt1765200000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query('ALTER TABLE vendors ADD COLUMN full_polled_at timestamptz');
     await runner.query(
       `COMMENT ON COLUMN vendors.full_polled_at IS
-         'our clock: start of the poll that full_as_of is of; it contains no order that was placed later'`,
+         'our clock: start of the poll that full_as_of is of; it contains no order that was first sent later'`,
     );
   }
 

@@ -69,6 +69,12 @@ export class DeadLetterRepository {
     );
   }
 
+  /** Whether one of the order waits for an operator. */
+  async isOpenFor(on: Connection, orderId: string): Promise<boolean> {
+    const statement = `SELECT FROM dead_letters WHERE order_id = $1 AND status = 'open' LIMIT 1`;
+    return (await rows(on, statement, [orderId])).length > 0;
+  }
+
   async countOpen(on: Connection, { vendorId, before }: OpenLetters): Promise<number> {
     const statement = `SELECT count(*)::integer AS count FROM dead_letters WHERE ${FITS}`;
     return (await row<{ count: number }>(on, statement, [vendorId ?? null, before ?? null]))!.count;

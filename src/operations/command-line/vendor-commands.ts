@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { VendorNow } from '../../vendors/vendor';
+import type { Vendor, VendorNow } from '../../vendors/vendor';
 import { WrongCall } from './exit-codes';
 import { limitOption } from './options';
 import { type Desk, listed, segment, type Session } from './session';
@@ -52,6 +52,64 @@ export function vendorCommands(program: Command, desk: Desk): void {
       screen.show(await api.put<VendorNow>(pathOf(vendorId!), await jsonIn(from)));
     },
   );
+  desk.does(
+    vendors
+      .command('change')
+      .description('change some of its settings, and leave the others as they are')
+      .argument('<vendorId>')
+      .argument('<setting=value...>', 'such as maxConcurrentOrders=8, staleStock.policy=block, credentialEnv=null'),
+    async ({ api, screen }, [vendorId, ...given]) => {
+      const path = pathOf(vendorId!);
+      const changes = given.flat().map(changeIn);
+      const settings = settingsOf(await api.get<VendorNow>(path));
+      screen.show(await api.put<VendorNow>(path, changes.reduce(withChange, settings)));
+    },
+  );
+}
+
+type Settings = Omit<Vendor, 'vendorId'>;
+
+/** What a vendor is called and how it is at the moment: all that is no setting. */
+const NO_SETTING: Record<Exclude<keyof VendorNow, keyof Settings>, true> = {
+  vendorId: true,
+  breaker: true,
+  breakers: true,
+  paused: true,
+  lastSyncAt: true,
+  stockAgeSeconds: true,
+  stale: true,
+};
+
+function settingsOf(vendor: VendorNow): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(vendor).filter(([name]) => !(name in NO_SETTING)));
+}
+
+interface Change {
+  setting: string;
+  /** Of a setting that has several, such as `policy` of `staleStock`. */
+  part: string | undefined;
+  value: unknown;
+}
+
+/** Throws `WrongCall`. */
+function changeIn(given: string): Change {
+  const { setting, part, value } = /^(?<setting>\w+)(\.(?<part>\w+))?=(?<value>.*)$/s.exec(given)?.groups ?? {};
+  if (setting === undefined) throw new WrongCall(`${given}: expected <setting>=<value>.`);
+  return { setting, part, value: valueIn(value!) };
+}
+
+/** `8`, `false` and `null` are what they look like; all else is text. */
+function valueIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function withChange(settings: Record<string, unknown>, { setting, part, value }: Change): Record<string, unknown> {
+  if (part === undefined) return { ...settings, [setting]: value };
+  return { ...settings, [setting]: { ...(settings[setting] as object), [part]: value } };
 }
 
 async function setPaused({ api, screen }: Session, vendorId: string, what: 'pause' | 'resume'): Promise<void> {

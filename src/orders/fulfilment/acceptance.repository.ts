@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, prepared } from '../../database/sql';
-import { CONTAINS_ACCEPTANCE, THE_PRODUCT } from '../../stock/stock.repository';
+import { CONTAINS_ACCEPTANCE, SENT_AT, THE_PRODUCT } from '../../stock/stock.repository';
 import type { Accepted } from '../../vendors/vendor-adapter';
 import type { Claim } from './claim.repository';
 
@@ -15,11 +15,11 @@ const COMPLETE = `
   WITH product AS MATERIALIZED (
     SELECT p.as_of, p.observed_at FROM products p WHERE ${THE_PRODUCT} FOR NO KEY UPDATE),
   pending AS MATERIALIZED (
-    SELECT order_id, created_at FROM orders
+    SELECT order_id, ${SENT_AT('$3')} AS sent_at FROM orders
     WHERE order_id = $3 AND EXISTS (SELECT FROM product) AND status::text = 'pending' AND cancel_requested_at IS NULL
     FOR NO KEY UPDATE),
   picture AS (
-    SELECT ${CONTAINS_ACCEPTANCE('$4', 'pending.created_at')} AS contained
+    SELECT ${CONTAINS_ACCEPTANCE('$4', 'pending.sent_at')} AS contained
     FROM product p CROSS JOIN pending CROSS JOIN vendors v WHERE v.vendor_id = $1),
   completed AS (
     UPDATE orders o

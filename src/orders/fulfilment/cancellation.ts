@@ -14,6 +14,9 @@ import { AttemptRepository } from './attempt.repository';
 /** Orders cancelled in one transaction: whoever buys the product meanwhile waits some tenths of a second. */
 const NEWEST_MAX = 100;
 
+/** Between two messages that are sent about a cancellation that is asked for again and again. */
+const ASKED_AGAIN_MS_MIN = 60_000;
+
 /**
  * Takes a client's wish to cancel an order. While nothing was sent it is decided here; otherwise the wish is written
  * down, nothing more is sent, and whoever dispatches the order next asks the vendor (`CancellationAtVendor`).
@@ -68,7 +71,7 @@ export class Cancellation {
     if (status === 'failed' && failureReason === 'CANCELLED') return true;
     if (status !== 'pending') throw new OrderNotCancellable(orderId, status);
     if (cancelRequested) {
-      if (needsAttention) await this.remind(tx, order);
+      if (needsAttention) await this.askAgain(tx, order);
       return false;
     }
     await this.orders.requestCancellation(tx, orderId);
@@ -86,16 +89,20 @@ export class Cancellation {
     const detail =
       'It may have been sent already, so the vendor is asked to cancel it; its stock stays held until then.';
     await this.events.add(tx, order.orderId, 'cancelRequested', detail);
-    await this.remind(tx, order);
+    // A message that waits for its next try becomes due. Where an operator was asked there is none any more.
+    const hastened = await this.outbox.hasten(tx, order.orderId);
+    if (hastened === 0 && order.needsAttention) await this.outbox.enqueue(tx, [orderPlaced(order)]);
   }
 
   /**
-   * A message that waits for its next try becomes due. Where an operator was asked there is none any more, and the sweeper
-   * looks for none: should the broker lose this one too, another request makes another.
+   * For an order that waits for an operator the sweeper looks for no message: should the broker have lost it, another request
+   * makes another. So often only, and where nobody has it in hand, or there would be one more going round at each request.
    */
-  private async remind(tx: Transaction, order: LockedOrder): Promise<void> {
-    const { orderId, needsAttention } = order;
-    const hastened = await this.outbox.hasten(tx, orderId);
-    if (hastened === 0 && needsAttention) await this.outbox.enqueue(tx, [orderPlaced(order)]);
+  private async askAgain(tx: Transaction, order: LockedOrder): Promise<void> {
+    const { orderId, claimed } = order;
+    if (claimed || (await this.outbox.holds(tx, orderId))) return void (await this.outbox.hasten(tx, orderId));
+    const detail = 'Asked for once more; its message may have been lost, so another one is sent.';
+    if (await this.events.addUnlessWithin(tx, orderId, 'cancelRequested', detail, ASKED_AGAIN_MS_MIN))
+      await this.outbox.enqueue(tx, [orderPlaced(order)]);
   }
 }

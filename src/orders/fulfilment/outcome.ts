@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Transaction } from '../../database/sql';
 import { DeadLetterRepository } from '../../messaging/dead-letters/dead-letter.repository';
-import type { Message } from '../../messaging/message';
+import type { Message, OutgoingMessage } from '../../messaging/message';
 import { Outbox } from '../../messaging/outbox';
 import { StockRepository } from '../../stock/stock.repository';
 import type { Accepted, Refused } from '../../vendors/vendor-adapter';
@@ -84,7 +84,7 @@ export class Outcome {
   ): Promise<void> {
     await this.whileClaimed(claim, call, async (tx) => {
       await this.events.add(tx, claim.orderId, ...event);
-      await this.outbox.enqueue(tx, [nextOf(message, delayMs)]);
+      await this.again(tx, message, nextOf(message, delayMs));
     });
   }
 
@@ -94,6 +94,8 @@ export class Outcome {
       await this.orders.needAttention(tx, claim.orderId, reason);
       await this.events.add(tx, claim.orderId, 'attentionNeeded', reason);
       const { vendorId, orderId } = claim;
+      // One that waits for the operator already says enough.
+      if (await this.deadLetters.isOpenFor(tx, orderId)) return;
       await this.deadLetters.insert(tx, { vendorId, orderId, cause: reason, payload: message.payload });
     });
   }
@@ -105,13 +107,18 @@ export class Outcome {
       : `${vendor.name} is left alone for a while, since its calls fail; it waits until that is over.`;
     await this.dataSource.transaction(async (tx) => {
       await this.events.addUnlessLast(tx, message.subject, 'waiting', story);
-      await this.outbox.enqueue(tx, [{ ...nextOf(message, delayMs), attempt: message.attempt }]);
+      await this.again(tx, message, { ...nextOf(message, delayMs), attempt: message.attempt });
     });
   }
 
   /** The message comes again when somebody else's claim has ended: the claimant may have died. */
   async comeBack(message: Message, delayMs: number): Promise<void> {
-    await this.dataSource.transaction((tx) => this.outbox.enqueue(tx, [nextOf(message, delayMs)]));
+    await this.dataSource.transaction((tx) => this.again(tx, message, nextOf(message, delayMs)));
+  }
+
+  /** Two messages of one order that meet become one: where another waits for its time already, that will do. */
+  private async again(tx: Transaction, message: Message, next: OutgoingMessage): Promise<void> {
+    if (!(await this.outbox.anotherWaits(tx, message))) await this.outbox.enqueue(tx, [next]);
   }
 
   /**

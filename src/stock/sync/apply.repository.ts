@@ -63,11 +63,11 @@ export class ApplyRepository {
               array_agg(COALESCE(held.holds, 0) ORDER BY s.product_id)
                 FILTER (WHERE ${IS_CHANGED}) AS holds
        FROM ${table} s
-         LEFT JOIN products p ON p.vendor_id = $1 AND p.product_id = s.product_id AND p.product_id > $7 AND p.product_id <= $8
+         LEFT JOIN products p ON p.vendor_id = $1 AND p.product_id = s.product_id AND p.product_id > $8 AND p.product_id <= $9
          LEFT JOIN (
            SELECT o.product_id, count(*)::integer AS holds FROM orders o
-           WHERE ${CONTAINED} AND o.product_id > $7 AND o.product_id <= $8 GROUP BY o.product_id) held ON held.product_id = s.product_id
-       WHERE s.product_id > $7 AND s.product_id <= $8`,
+           WHERE ${CONTAINED} AND o.product_id > $8 AND o.product_id <= $9 GROUP BY o.product_id) held ON held.product_id = s.product_id
+       WHERE s.product_id > $8 AND s.product_id <= $9`,
       [...listingParameters(listing), after, until],
     ))!;
     return { until, added: all ? 'all' : (added ?? []), changed: changed ?? [], holds: holds ?? [] };
@@ -114,15 +114,15 @@ export class ApplyRepository {
   async update(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<Written> {
     return (await row<Written>(
       tx,
-      `WITH ${SETTLED('$7')},
+      `WITH ${SETTLED('$8')},
        before AS (
-         SELECT product_id FROM products WHERE vendor_id = $1 AND product_id = ANY($7) AND stock_quantity > 0),
+         SELECT product_id FROM products WHERE vendor_id = $1 AND product_id = ANY($8) AND stock_quantity > 0),
        written AS (
          UPDATE products p
          SET vendor_quantity = s.quantity, name = s.name, price = s.price, listed = true,
              reserved_quantity = p.reserved_quantity - COALESCE(settled_sum.quantity, 0), ${STAMP}
          FROM ${stagingTable(listing.syncRunId)} s LEFT JOIN settled_sum USING (product_id)
-         WHERE s.product_id = ANY($7) AND p.vendor_id = $1 AND p.product_id = s.product_id
+         WHERE s.product_id = ANY($8) AND p.vendor_id = $1 AND p.product_id = s.product_id
            AND (${DIFFERS} OR settled_sum.quantity IS NOT NULL)
          RETURNING p.product_id, p.vendor_quantity)
        SELECT count(*)::integer AS written,
@@ -138,7 +138,7 @@ export class ApplyRepository {
   async settle(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<number> {
     const { settled } = (await row<{ settled: number }>(
       tx,
-      `WITH ${SETTLED('$7')},
+      `WITH ${SETTLED('$8')},
        counted AS (
          UPDATE products p SET reserved_quantity = p.reserved_quantity - settled_sum.quantity, updated_at = now()
          FROM settled_sum WHERE p.vendor_id = $1 AND p.product_id = settled_sum.product_id)
@@ -173,12 +173,12 @@ export class ApplyRepository {
   async unlist(tx: Transaction, listing: StagedListing, lockedKeys: string[]): Promise<Omit<Written, 'emptied'>> {
     return (await row<Omit<Written, 'emptied'>>(
       tx,
-      `WITH ${SETTLED('$7')},
+      `WITH ${SETTLED('$8')},
        written AS (
          UPDATE products p
          SET vendor_quantity = 0, listed = false,
              reserved_quantity = p.reserved_quantity - COALESCE(settled_sum.quantity, 0), ${STAMP}
-         FROM unnest($7::varchar[]) AS key (product_id) LEFT JOIN settled_sum USING (product_id)
+         FROM unnest($8::varchar[]) AS key (product_id) LEFT JOIN settled_sum USING (product_id)
          WHERE p.vendor_id = $1 AND p.product_id = key.product_id AND (p.listed OR settled_sum.quantity IS NOT NULL)
          RETURNING 1)
        SELECT count(*)::integer AS written, (SELECT count(*)::integer FROM settled) AS settled FROM written`,

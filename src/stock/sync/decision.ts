@@ -115,5 +115,5 @@ export class Decision {
 
 function listingOf({ vendor, epochAt }: SyncLease, { syncRunId, asOf, polledAt }: HeldRun): StagedListing {
   const { vendorId, clockMarginMs, feedMaxAgeMs } = vendor;
-  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, epochAt };
+  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, isRepeated: false, epochAt };
 }

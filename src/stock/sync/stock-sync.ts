@@ -233,7 +233,8 @@ export class StockSync {
 
 /** What of a run decides how its listing is applied. */
 export function listingOf({ syncRunId, lease }: SyncRunInHand, asOf: Date | null): StagedListing {
-  const { vendor, polledAt, epochAt } = lease;
+  const { vendor, polledAt, stockAsOf, epochAt } = lease;
   const { vendorId, clockMarginMs, feedMaxAgeMs } = vendor;
-  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, epochAt };
+  const isRepeated = asOf !== null && asOf.getTime() === stockAsOf?.getTime();
+  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, isRepeated, epochAt };
 }

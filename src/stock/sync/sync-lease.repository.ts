@@ -219,12 +219,17 @@ export class SyncLeaseRepository {
     return begun!.epoch_at;
   }
 
-  /** Gives the lease back; the vendor is due again after the delay, or at once where it was registered anew meanwhile. */
+  /**
+   * Gives the lease back; the vendor is due again after the delay, or sooner where it was registered anew meanwhile. (A time
+   * of registration that lies ahead is of before our own clock was set back.)
+   */
   async release(on: Connection, { vendor, token, polledAt }: SyncLease, delayMs: number): Promise<void> {
     await rows(
       on,
       `UPDATE vendors SET sync_leased_until = NULL,
-         sync_due_at = CASE WHEN updated_at > $4 THEN sync_due_at ELSE clock_timestamp() + $3::integer * interval '1 ms' END
+         sync_due_at = LEAST(
+           clock_timestamp() + $3::integer * interval '1 ms',
+           CASE WHEN updated_at > $4 AND updated_at <= clock_timestamp() THEN sync_due_at END)
        WHERE vendor_id = $1 AND sync_token = $2`,
       [vendor.vendorId, token, Math.round(delayMs), polledAt],
     );

@@ -24,7 +24,7 @@ export class AlertWatch {
     private readonly sinceSeconds: number,
   ) {}
 
-  static async start({ apis, workers }: World): Promise<AlertWatch> {
+  static async start({ apis, workers, brokerMetricsUrl }: World): Promise<AlertWatch> {
     const folder = mkdtempSync(join(tmpdir(), 'holdfast-prometheus-'));
     for (const file of readdirSync(RULES))
       writeFileSync(join(folder, `rules-${file}`), quickened(readFileSync(join(RULES, file), 'utf8')));
@@ -35,7 +35,11 @@ export class AlertWatch {
     const config = {
       global: { scrape_interval: `${EVERY_SECONDS}s`, scrape_timeout: '1s', evaluation_interval: `${EVERY_SECONDS}s` },
       rule_files: [join(folder, 'rules-*.yml')],
-      scrape_configs: [job('holdfast-api', apis), job('holdfast-worker', workers)],
+      scrape_configs: [
+        job('holdfast-api', apis),
+        job('holdfast-worker', workers),
+        job('rabbitmq', [{ url: brokerMetricsUrl }]),
+      ],
     };
     // JSON is YAML.
     writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));

@@ -13,7 +13,8 @@ const FILL_MS = 2_000;
 const BLACK_HOLE_MS = 12_000;
 const HIGH_WATERMARK = '0.4';
 
-const BROKER_AWAY: Alert[] = ['HoldfastNoConsumers', 'HoldfastOutboxOld', 'HoldfastQueueOld'];
+const BROKER_SILENT: Alert[] = ['HoldfastNoConsumers', 'HoldfastOutboxOld', 'HoldfastQueueOld'];
+const BROKER_AWAY: Alert[] = [...BROKER_SILENT, 'HoldfastTargetDown'];
 
 export const brokerFaults: Fault[] = [
   {
@@ -50,7 +51,7 @@ export const brokerFaults: Fault[] = [
     name: 'broker-black-hole',
     what: 'a black hole between the workers and the broker',
     part: 'broker',
-    alerts: BROKER_AWAY,
+    alerts: BROKER_SILENT,
     make: (world, { durationMs }) =>
       meanwhile(
         () => wires(world).forEach((wire) => wire.stall()),

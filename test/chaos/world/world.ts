@@ -25,6 +25,8 @@ export interface World {
   database: ChaosDatabase;
   broker: PrivateBroker;
   brokerPort: number;
+  /** Where the broker tells Prometheus of itself. */
+  brokerMetricsUrl: string;
   apis: KeptAlive[];
   workers: KeptAlive[];
   vendorsProcess: KeptAlive;
@@ -41,7 +43,8 @@ export interface World {
 }
 
 export async function startWorld(stopSteps: StopSteps): Promise<World> {
-  const broker = await privateBroker();
+  const metricsPort = await freePort();
+  const broker = await privateBroker({ metricsPort });
   stopSteps.push(() => broker.remove());
   const database = await ChaosDatabase.start();
   stopSteps.push(() => database.remove());
@@ -92,6 +95,7 @@ export async function startWorld(stopSteps: StopSteps): Promise<World> {
     database,
     broker,
     brokerPort,
+    brokerMetricsUrl: `http://127.0.0.1:${metricsPort}`,
     apis,
     workers,
     vendorsProcess,

@@ -252,11 +252,51 @@ describe('cancelling an order', () => {
     await step();
     await cancel(orderId);
     await app.takeMessages();
+    await letAMinutePass(orderId);
     expect(await cancel(orderId)).toMatchObject({ decided: false });
     await cancel(orderId);
     expect(await step()).toBe(1);
     expect(await orderOf(orderId)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
   });
+
+  it('has one message going round, however often it is asked to cancel one that waits for an operator', async () => {
+    const orderId = await placeUnknown();
+    await letTimePass();
+    await step();
+    await cancel(orderId);
+    const [atTheBroker] = await app.takeMessages();
+    for (let again = 0; again < 3; again++) await cancel(orderId);
+    expect(await app.takeMessages()).toEqual([]);
+    vendor.onCancel = () => ({ status: 500 });
+    for (let again = 0; again < 2; again++) {
+      await letAMinutePass(orderId);
+      await cancel(orderId);
+      const [another] = await app.takeMessages();
+      await app.context.get(Dispatch).dispatch(another!);
+    }
+    await app.context.get(Dispatch).dispatch(atTheBroker!);
+    expect(await app.takeMessages()).toHaveLength(1);
+  });
+
+  it('leaves one dead letter, however often the vendor of one that has grown too old does not answer', async () => {
+    const orderId = await placeUnknown();
+    await letTimePass();
+    await step();
+    await app.dataSource.query(`UPDATE orders SET created_at = created_at - interval '2 days'`);
+    vendor.onCancel = () => ({ status: 500 });
+    for (let again = 0; again < 2; again++) {
+      await cancel(orderId);
+      expect(await step()).toBe(1);
+      await letAMinutePass(orderId);
+    }
+    expect(vendor.cancels).toHaveLength(2);
+    expect(await app.dataSource.query('SELECT FROM dead_letters')).toHaveLength(1);
+    expect(await orderOf(orderId)).toMatchObject({ status: 'pending', needsAttention: true });
+  });
+
+  async function letAMinutePass(orderId: string): Promise<void> {
+    await app.dataSource.query(`UPDATE order_events SET at = at - interval '1 minute' WHERE order_id = $1`, [orderId]);
+  }
 
   describe('while it is being sent', () => {
     /** Cancels while the vendor has the purchase in hand, and then lets it answer. */

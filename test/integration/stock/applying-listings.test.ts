@@ -126,23 +126,67 @@ describe('applying a listing', () => {
     vendor.lists(at(-60), { A: 10 });
     await app.sync('acme');
     const orderId = await place('A', 4);
+    await dispatchAll();
     vendor.lists(at(-30), { A: 6 });
     await app.sync('acme');
     expect(await product('A')).toMatchObject({ vendor: 6, reserved: 4, stock: 2 });
-    vendor.accepts(at(-40));
+    vendor.onLookUp = () => ({ status: 200, body: { vendorOrderId: 'V-1', acceptedAt: at(-40) } });
     await dispatchAll();
     expect(await holdOf(orderId)).toBe('settled');
     expect(await product('A')).toMatchObject({ vendor: 6, reserved: 0, stock: 6 });
   });
 
-  it('settles nothing that was placed after the listing was asked for, though the vendor’s clock was set back since', async () => {
-    vendor.lists(at(600), { A: 1 });
-    await app.sync('acme');
-    const orderId = await place('A', 1);
-    vendor.accepts(at(1));
-    await dispatchAll();
-    expect(await holdOf(orderId)).toBe('acknowledged');
-    await expect(place('A', 1)).rejects.toMatchObject({ code: 'INSUFFICIENT_STOCK' });
+  describe('of a vendor that sets its clock back', () => {
+    /** The vendor has none left, and we know it. */
+    async function expectSoldOut(orderId: string): Promise<void> {
+      expect(await holdOf(orderId)).toBe('acknowledged');
+      await expect(place('A', 1)).rejects.toMatchObject({ code: 'INSUFFICIENT_STOCK' });
+    }
+
+    it('settles nothing that was placed after the listing was asked for', async () => {
+      vendor.lists(at(600), { A: 1 });
+      await app.sync('acme');
+      const orderId = await place('A', 1);
+      vendor.accepts(at(1));
+      await dispatchAll();
+      await expectSoldOut(orderId);
+    });
+
+    it('settles nothing that had waited since before, and was sent afterwards', async () => {
+      vendor.lists(at(590), { A: 1 });
+      await app.sync('acme');
+      const orderId = await place('A', 1);
+      vendor.lists(at(600), { A: 1 });
+      await app.sync('acme');
+      vendor.accepts(at(1));
+      await dispatchAll();
+      await expectSoldOut(orderId);
+    });
+
+    it('settles nothing that was accepted while the listing was on its way', async () => {
+      vendor.lists(at(590), { A: 1 });
+      await app.sync('acme');
+      const orderId = await place('A', 1);
+      vendor.accepts(at(1));
+      vendor.lists(at(600), { A: 1 });
+      const [listed] = vendor.listing;
+      vendor.onStock = async () => {
+        await dispatchAll();
+        return { status: 200, body: { ...listed, nextCursor: null } };
+      };
+      await app.sync('acme');
+      await expectSoldOut(orderId);
+    });
+
+    it('settles nothing by a listing that was made before, and is still given afterwards', async () => {
+      vendor.lists(at(600), { A: 1 });
+      await app.sync('acme');
+      const orderId = await place('A', 1);
+      vendor.accepts(at(1));
+      await dispatchAll();
+      await app.sync('acme');
+      await expectSoldOut(orderId);
+    });
   });
 
   it('changes nothing by a listing older than the one it has', async () => {

@@ -66,9 +66,10 @@ describe('a vendor that lists only what changed', () => {
 
   it('settles a late acceptance by the rows it wrote, and by no other', async () => {
     const orders = { a: await room.place('A', 1), b: await room.place('B', 1) };
+    await room.dispatchAll();
     delta(-40, { A: 9 });
     await room.app.sync('acme');
-    room.vendor.accepts(at(-50));
+    room.vendor.onLookUp = () => ({ status: 200, body: { vendorOrderId: 'V-1', acceptedAt: at(-50) } });
     await room.dispatchAll();
     expect([await room.holdOf(orders.a), await room.holdOf(orders.b)]).toEqual(['settled', 'acknowledged']);
     expect(await room.product('B')).toMatchObject({ vendor: 10, reserved: 1, stock: 9 });
@@ -76,9 +77,10 @@ describe('a vendor that lists only what changed', () => {
 
   it('does not settle a late acceptance by a row it named and did not write', async () => {
     const orderId = await room.place('A', 1);
+    await room.dispatchAll();
     delta(-40, { A: 10 });
     expect(await room.app.sync('acme')).toMatchObject({ changed: 0, unchanged: 1 });
-    room.vendor.accepts(at(-50));
+    room.vendor.onLookUp = () => ({ status: 200, body: { vendorOrderId: 'V-1', acceptedAt: at(-50) } });
     await room.dispatchAll();
     expect(await room.holdOf(orderId)).toBe('acknowledged');
   });

@@ -16,7 +16,7 @@ const sameMillisecond = historyOf(
   { 'north:A': 5 },
   [place(3)],
   [restock(1)],
-  [publish()],
+  later(publish()),
   [dispatch],
   [sync({ feed: 'delayed' })],
 );
@@ -78,7 +78,7 @@ const controls: Control[] = [
     'the margin of a vendor’s clock is forgotten',
     settling.forgettingTheClockMargin,
     'nothing is oversold',
-    historyOf({ [A]: 5 }, [place(3, 0, null, A)], [restock(1, A)], [publish('south')], later(dispatch), [
+    historyOf({ [A]: 5 }, [place(3, 0, null, A)], [restock(1, A)], later(publish('south')), later(dispatch), [
       sync({ ...south, feed: 'delayed' }),
     ]),
   ],
