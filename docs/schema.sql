@@ -145,6 +145,7 @@ CREATE TABLE orders (
   recall_requested_at timestamp with time zone,
   tried_from timestamp with time zone,
   traceparent character varying(55),
+  sent_at timestamp with time zone,
   CONSTRAINT orders_pkey PRIMARY KEY (order_id),
   CONSTRAINT orders_vendor_id_product_id_fkey FOREIGN KEY (vendor_id, product_id) REFERENCES products(vendor_id, product_id),
   CONSTRAINT orders_check CHECK (total_price = (unit_price * quantity::numeric)),
@@ -176,6 +177,7 @@ COMMENT ON COLUMN orders.cancel_requested_at IS 'never taken back: a pending ord
 COMMENT ON COLUMN orders.recall_requested_at IS 'the vendor accepted it after it had failed here, and is being asked to cancel it';
 COMMENT ON COLUMN orders.tried_from IS 'attempts and age that count towards the limits begin here; null: with the order';
 COMMENT ON COLUMN orders.traceparent IS 'W3C trace context under which it was placed; null where nobody traced: every message about it carries it';
+COMMENT ON COLUMN orders.sent_at IS 'our clock: from when on it may have been bought; set with acknowledged_at, and unknown where nothing was open then';
 
 CREATE TABLE outbox (
   outbox_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -486,4 +488,4 @@ COMMENT ON COLUMN vendors.sync_etag IS 'validator of the last complete listing t
 COMMENT ON COLUMN vendors.sync_marks_of IS 'dialect and address that gave the position and the etag';
 COMMENT ON COLUMN vendors.sync_failures IS 'polls that failed since the last that did not';
 COMMENT ON COLUMN vendors.paused IS 'an operator has stopped dispatch; the stock is polled all the same';
-COMMENT ON COLUMN vendors.full_polled_at IS 'our clock: start of the poll that full_as_of is of; it contains no order that was first sent later';
+COMMENT ON COLUMN vendors.full_polled_at IS 'our clock: start of the first poll that full_as_of is of; it contains no order that was first sent later';

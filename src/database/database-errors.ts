@@ -17,6 +17,9 @@ const SOCKET_CODES = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
   'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
 ]);
 /** pg's words when no pooled connection became free within `DATABASE_POOL_WAIT_MS`. */
 const POOL_EXHAUSTED = /^timeout exceeded when trying to connect$/;

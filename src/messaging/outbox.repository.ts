@@ -76,13 +76,12 @@ export class OutboxRepository {
     return found.map(({ subject }) => subject);
   }
 
-  /** Waits for none. A message that the embedded transport has in hand is itself such a row once its lease has run out. */
-  async anotherWaits(tx: Transaction, { subject, messageId }: Message): Promise<boolean> {
+  /** Waits for none. One whose lease has run out is not meant: who had it may still delete it. */
+  async anotherWaits(tx: Transaction, subject: string): Promise<boolean> {
     const found = await rows(
       tx,
-      `SELECT FROM outbox WHERE subject = $1 AND message_id <> $2 AND (leased_until IS NULL OR leased_until <= now())
-        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`,
-      [subject, messageId],
+      'SELECT FROM outbox WHERE subject = $1 AND leased_until IS NULL LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED',
+      [subject],
     );
     return found.length > 0;
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/sql';
-import type { Message, OutgoingMessage } from './message';
+import type { OutgoingMessage } from './message';
 import { OutboxRepository } from './outbox.repository';
 
 /**
@@ -38,9 +38,9 @@ export class Outbox {
     return this.repository.waiting(tx, subjects);
   }
 
-  /** Whether another message about the subject waits in nobody's hand, and will until the transaction ends. */
-  anotherWaits(tx: Transaction, message: Message): Promise<boolean> {
-    return this.repository.anotherWaits(tx, message);
+  /** Whether a message about the subject waits that nobody has had in hand, nor will until the transaction ends. */
+  anotherWaits(tx: Transaction, subject: string): Promise<boolean> {
+    return this.repository.anotherWaits(tx, subject);
   }
 
   /** Whether there is a message about the subject that has not reached the broker, in somebody's hand or not. */

@@ -22,6 +22,16 @@ export interface LockedOrder {
   traceparent: string | null;
 }
 
+/** What its vendor's acceptance makes of an order. */
+export interface Completion {
+  vendorOrderId: string;
+  /** Vendor's clock. */
+  acceptedAt: Date;
+  /** Our clock: from when on it may have been bought. Null: not known. */
+  sentAt: string | null;
+  holdState: HoldState;
+}
+
 /** What of an order matters to whoever would have it tried again. */
 export interface OrderStanding {
   orderId: string;
@@ -75,16 +85,16 @@ export class OrderRepository {
   async complete(
     tx: Transaction,
     orderId: string,
-    { vendorOrderId, acceptedAt, holdState }: { vendorOrderId: string; acceptedAt: Date; holdState: HoldState },
+    { vendorOrderId, acceptedAt, sentAt, holdState }: Completion,
   ): Promise<void> {
     await prepared(
       tx,
       'complete-order',
       `UPDATE orders SET status = 'completed', hold_state = $4, vendor_order_id = $2, accepted_at = $3,
-              acknowledged_at = clock_timestamp(), needs_attention = false, attention_reason = NULL,
+              sent_at = $5, acknowledged_at = clock_timestamp(), needs_attention = false, attention_reason = NULL,
               claimed_until = NULL, updated_at = now()
        WHERE order_id = $1 AND ${IS_PENDING}`,
-      [orderId, vendorOrderId, acceptedAt, holdState],
+      [orderId, vendorOrderId, acceptedAt, holdState, sentAt],
     );
   }
 

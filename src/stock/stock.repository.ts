@@ -34,7 +34,7 @@ export const THE_PRODUCT = 'p.vendor_id = (SELECT $1::varchar) AND p.product_id 
  * a delta speaks for the rows it wrote, and for no other. Nothing is known to be contained where the listing had no time,
  * and none since an operator accepted a jump of the vendor's clock until a listing was asked for afterwards. And whatever
  * the vendor's clock says, which may have been set back since: no listing contains an order of which nothing had been sent
- * yet (`SENT_AT`), by our clock, when the listing was asked for.
+ * yet, by our clock, when the listing was asked for.
  */
 export const CONTAINS_ACCEPTANCE = (acceptedAt: string, sentAt: string): string =>
   `COALESCE(GREATEST(
@@ -42,10 +42,6 @@ export const CONTAINS_ACCEPTANCE = (acceptedAt: string, sentAt: string): string 
       CASE WHEN v.full_polled_at > ${sentAt} THEN v.full_as_of END
     ) > ${acceptedAt}::timestamptz + v.clock_margin_ms * interval '1 ms'
     AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at), false)`;
-
-/** Our clock: from when on the order may have been bought, by the attempts of which it is not certain what they did. */
-export const SENT_AT = (orderId: string): string =>
-  `COALESCE((SELECT min(a.started_at) FROM dispatch_attempts a WHERE a.order_id = ${orderId} AND a.closed_at IS NULL), 'infinity')`;
 
 /**
  * The one counter orders share with each other: `reserved_quantity`. Whoever changes it holds the product's lock, and
@@ -152,18 +148,19 @@ export class StockRepository {
     return settled;
   }
 
-  /** See `CONTAINS_ACCEPTANCE`. */
+  /** See `CONTAINS_ACCEPTANCE`. `sentAt`: null where it is not known. */
   async containsAcceptance(
     tx: Transaction,
-    { orderId, vendorId, productId }: ProductKey & { orderId: string },
+    { vendorId, productId }: ProductKey,
     acceptedAt: Date,
+    sentAt: string | null,
   ): Promise<boolean> {
     const [found] = await prepared<{ contained: boolean }>(
       tx,
       'contains-acceptance',
-      `SELECT ${CONTAINS_ACCEPTANCE('$3', 'sent.at')} AS contained
-       FROM products p JOIN vendors v USING (vendor_id), (SELECT ${SENT_AT('$4')} AS at) sent WHERE ${THE_PRODUCT}`,
-      [vendorId, productId, acceptedAt, orderId],
+      `SELECT ${CONTAINS_ACCEPTANCE('$3', '$4::timestamptz')} AS contained
+       FROM products p JOIN vendors v USING (vendor_id) WHERE ${THE_PRODUCT}`,
+      [vendorId, productId, acceptedAt, sentAt],
     );
     return found?.contained ?? false;
   }

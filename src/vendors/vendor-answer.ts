@@ -64,8 +64,12 @@ export function cancelAnswer(response: VendorResponse): CancelAnswer {
   }
 }
 
+/**
+ * At the end of what it says: a vendor that keeps whole seconds may have accepted it in any millisecond of that one, and a
+ * listing of half past it may not contain the order.
+ */
 export function acceptedAs(vendorOrderId: unknown, acceptedAt: unknown): Accepted | undefined {
-  const at = timeOf(acceptedAt);
+  const at = endOf(acceptedAt);
   if (typeof vendorOrderId !== 'string' || vendorOrderId === '' || !at) return undefined;
   if (vendorOrderId.length > VENDOR_ORDER_ID_LENGTH_MAX || vendorOrderId.includes('\0')) return undefined;
   return { outcome: 'accepted', vendorOrderId, acceptedAt: at };
@@ -82,8 +86,8 @@ export function refusedFor(
   return { outcome: 'refused', reason: reasons.get(code) ?? 'REFUSED', detail };
 }
 
-export function unreadable({ status, text }: VendorResponse): Unknown {
-  const detail = `answered ${status} with a body we cannot read: ${plain(text)}`;
+export function unreadable({ status, shown }: VendorResponse): Unknown {
+  const detail = `answered ${status} with a body we cannot read: ${plain(shown)}`;
   return { outcome: 'unknown', detail, health: healthBy(status) };
 }
 
@@ -145,6 +149,24 @@ export function timeOf(value: unknown): Date | undefined {
   if (typeof value !== 'string' || !TIME.test(value)) return undefined;
   const time = new Date(value);
   return Number.isNaN(time.getTime()) ? undefined : time;
+}
+
+/** The last millisecond that the time, as finely as it was written, may mean. */
+function endOf(value: unknown): Date | undefined {
+  const time = timeOf(value);
+  const [, seconds, fraction = ''] = TIME.exec(String(value)) ?? [];
+  const grainMs = seconds === undefined ? 60_000 : 1000 / 10 ** Math.min(3, Math.max(0, fraction.length - 1));
+  return time && new Date(time.getTime() + grainMs - 1);
+}
+
+/** Rows of one page at most, whatever was asked for: a vendor that does not page gives all it has at once. */
+const PAGE_ROWS_MAX = 100_000;
+
+/** The rows of a page of stock. Throws `VendorCallFailed`. */
+export function itemsIn({ items }: Fields): unknown[] {
+  if (!Array.isArray(items)) throw new VendorCallFailed('stock: items is not a list');
+  if (items.length > PAGE_ROWS_MAX) throw new VendorCallFailed(`stock: more than ${PAGE_ROWS_MAX} items on a page`);
+  return items;
 }
 
 /** What a vendor wrote, safe to store and to log. */

@@ -15,6 +15,8 @@ const SPARE_CONNECTIONS = 2;
 const STREAM_WAITS_MAX = 30;
 /** Of a body that nobody wants, so much is read to keep its connection. */
 const DISCARDED_BYTES_MAX = 64 * 1024;
+/** Characters; more than anybody shows, so that no token is cut in two where it ends. */
+const SHOWN_MAX = 2048;
 const ERROR_CODES_NOT_SENT = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -49,6 +51,8 @@ export interface AnswerHead {
 
 export interface VendorResponse extends AnswerHead {
   text: string;
+  /** The beginning of it, for people: without the token it was asked with, which some echo. */
+  shown: string;
 }
 
 export interface VendorStream extends AnswerHead {
@@ -98,11 +102,8 @@ export class VendorHttp implements OnModuleDestroy {
         ...this.optionsFor(vendor, request),
         signal: request.signal ? AbortSignal.any([deadline, request.signal]) : deadline,
       });
-      return {
-        status: response.statusCode,
-        headers: response.headers,
-        text: await readText(response.body, request.answerBytesMax),
-      };
+      const text = await readText(response.body, request.answerBytesMax);
+      return { status: response.statusCode, headers: response.headers, text, shown: shownOf(text, vendor) };
     } catch (error) {
       throw this.noAnswer(error as Error, deadline);
     }
@@ -207,6 +208,12 @@ export class VendorHttp implements OnModuleDestroy {
     const notSent = ERROR_CODES_NOT_SENT.has(error.code ?? '');
     return new NoAnswer([error.code, error.message].filter(Boolean).join(': '), notSent, { cause: error });
   }
+}
+
+function shownOf(text: string, { credentialEnv }: Vendor): string {
+  const token = vendorToken(credentialEnv);
+  const beginning = text.slice(0, SHOWN_MAX);
+  return token === undefined ? beginning : beginning.replaceAll(token, '[token]');
 }
 
 async function readText(body: Dispatcher.ResponseData['body'], bytesMax: number): Promise<string> {

@@ -118,6 +118,6 @@ interface OrderRow {
 export function ordersIn(database: DataSource): Promise<OrderRow[]> {
   return database.query(
     `SELECT order_id, vendor_id, status::text,
-            (SELECT count(*)::integer FROM dispatch_attempts a WHERE a.order_id = o.order_id) AS attempts FROM orders o`,
+            (SELECT count(*)::integer FROM dispatch_attempts a WHERE a.order_id = o.order_id AND counted) AS attempts FROM orders o`,
   );
 }

@@ -6,11 +6,17 @@ export class FullPolledAt1765200000000 implements MigrationInterface {
     await runner.query('ALTER TABLE vendors ADD COLUMN full_polled_at timestamptz');
     await runner.query(
       `COMMENT ON COLUMN vendors.full_polled_at IS
-         'our clock: start of the poll that full_as_of is of; it contains no order that was first sent later'`,
+         'our clock: start of the first poll that full_as_of is of; it contains no order that was first sent later'`,
+    );
+    await runner.query('ALTER TABLE orders ADD COLUMN sent_at timestamptz');
+    await runner.query(
+      `COMMENT ON COLUMN orders.sent_at IS
+         'our clock: from when on it may have been bought; set with acknowledged_at, and unknown where nothing was open then'`,
     );
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE orders DROP COLUMN sent_at');
     await runner.query('ALTER TABLE vendors DROP COLUMN full_polled_at');
   }
 }

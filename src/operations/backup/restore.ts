@@ -63,6 +63,7 @@ async function concludeDump(backup: Backup, order: RestoreOrder, databaseUrl: st
 function conclude({ manifest }: Backup, { paused }: RestoreOrder, databaseUrl: string): Promise<void> {
   return WholeDatabase.at(databaseUrl, async (database) => {
     if (paused) await database.pauseVendors();
+    await database.doubtPendingSince(manifest.asOf);
     const { migrations } = await database.standing();
     if (migrations.join() !== manifest.migrations.join()) {
       throw new BackupError('The restored database is another one than its manifest says: do not use it.');

@@ -61,6 +61,20 @@ export class WholeDatabase {
     await rows(this.on, 'UPDATE vendors SET paused = true');
   }
 
+  /**
+   * What was pending at a time may have been sent since, for all that this database remembers: as after an attempt of which
+   * nothing was heard it is looked up before it is sent, and cancelled by its vendor only.
+   */
+  async doubtPendingSince(at: string): Promise<void> {
+    await rows(
+      this.on,
+      `INSERT INTO dispatch_attempts (order_id, token, started_at, deadline_at, counted)
+       SELECT order_id, nextval('fencing_tokens'), $1::timestamptz, clock_timestamp(), false FROM orders
+       WHERE status = 'pending'`,
+      [at],
+    );
+  }
+
   private get on(): Connection {
     return this.dataSource.manager;
   }

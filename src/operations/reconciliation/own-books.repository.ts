@@ -66,9 +66,10 @@ export class OwnBooksRepository {
          SELECT feed_max_age_ms, (COALESCE(feed_max_age_ms, 0) + clock_margin_ms) * interval '1 ms' AS late
          FROM vendors WHERE vendor_id = $1),
        listing AS (
-         SELECT polled_at FROM stock_sync_runs
+         SELECT min(polled_at) AS polled_at FROM stock_sync_runs
          WHERE vendor_id = $1 AND kind = 'full' AND status = 'succeeded' AND seen > 0
-         ORDER BY started_at DESC OFFSET ${LISTINGS_MIN - 1} LIMIT 1)
+         GROUP BY COALESCE(as_of::text, sync_run_id)
+         ORDER BY min(started_at) DESC OFFSET ${LISTINGS_MIN - 1} LIMIT 1)
        SELECT product_id AS "productId", count(*)::integer AS orders, sum(quantity)::integer AS quantity,
               min(order_id) AS oldest, ${timestampText('min(acknowledged_at)')} AS "acknowledgedFrom",
               ${timestampText('max(acknowledged_at)')} AS "acknowledgedUntil",

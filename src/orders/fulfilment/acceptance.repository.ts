@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, prepared } from '../../database/sql';
-import { CONTAINS_ACCEPTANCE, SENT_AT, THE_PRODUCT } from '../../stock/stock.repository';
+import { CONTAINS_ACCEPTANCE, THE_PRODUCT } from '../../stock/stock.repository';
 import type { Accepted } from '../../vendors/vendor-adapter';
+import { SENT_AT } from './attempt.repository';
 import type { Claim } from './claim.repository';
 
 /**
@@ -24,6 +25,7 @@ const COMPLETE = `
   completed AS (
     UPDATE orders o
     SET status = 'completed', vendor_order_id = $5, accepted_at = $4, acknowledged_at = clock_timestamp(),
+        sent_at = pending.sent_at,
         hold_state = CASE WHEN picture.contained THEN 'settled' ELSE 'acknowledged' END::hold_state,
         needs_attention = false, attention_reason = NULL, claimed_until = NULL, updated_at = now()
     FROM pending, picture WHERE o.order_id = pending.order_id

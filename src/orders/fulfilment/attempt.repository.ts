@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { prepared, row, type Transaction } from '../../database/sql';
+import { timestampText } from '../../http/cursor';
 
 /** What the purchase calls made for an order so far leave to be known. */
 export interface AttemptHistory {
@@ -47,6 +48,10 @@ export interface AttemptHistoryRow {
   provable_in_ms: number | null;
 }
 
+/** Our clock: from when on the order may have been bought, by the attempts of which it is not certain what they did. */
+export const SENT_AT = (orderId: string): string =>
+  `(SELECT min(started_at) FROM dispatch_attempts WHERE order_id = ${orderId} AND closed_at IS NULL)`;
+
 const DETAIL_LENGTH_MAX = 1000;
 
 @Injectable()
@@ -55,6 +60,12 @@ export class AttemptRepository {
   async anySent(tx: Transaction, orderId: string): Promise<boolean> {
     const statement = `SELECT FROM dispatch_attempts WHERE order_id = $1 AND ${SENT} LIMIT 1`;
     return (await row(tx, statement, [orderId])) !== undefined;
+  }
+
+  /** `SENT_AT`, to the microsecond; null where it is certain what each attempt did. */
+  async sentAt(tx: Transaction, orderId: string): Promise<string | null> {
+    const found = await row<{ at: string | null }>(tx, `SELECT ${timestampText(SENT_AT('$1'))} AS at`, [orderId]);
+    return found!.at;
   }
 
   /** Records what a call came to, and closes one that was not sent; the others, once it is certain what they did. */

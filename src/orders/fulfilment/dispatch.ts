@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
+import { isTransientDatabaseError } from '../../database/database-errors';
 import { labelsOf, type Message } from '../../messaging/message';
 import { parseProductId } from '../../stock/product';
 import type { LookUpAnswer, NotSent, PurchaseAnswer, Unknown } from '../../vendors/vendor-adapter';
@@ -60,6 +61,16 @@ export class Dispatch {
     const { orderId } = readOrderPlaced(message);
     const inHand = await this.takeWithSlot(orderId);
     if (!inHand) return this.leaveToOthers(message, orderId);
+    try {
+      await this.place(inHand, message);
+    } catch (error) {
+      // What fails for a reason of its own fails again each time: behind our own claim nobody would count how often.
+      if (!(error instanceof VendorShut || isTransientDatabaseError(error))) await this.ordersInHand.giveBack(inHand);
+      throw error;
+    }
+  }
+
+  private place(inHand: OrderInHand, message: Message): Promise<void> {
     if (inHand.claim.cancelRequested || inHand.claim.recalling) return this.cancellation.ask(inHand, message);
     return inHand.sending ? this.purchase(inHand, message) : this.lookUp(inHand, message);
   }

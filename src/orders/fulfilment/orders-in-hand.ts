@@ -105,7 +105,11 @@ export class OrdersInHand {
     return performance.now() + this.limits.vendorTotalMs <= leasedUntil;
   }
 
-  private async giveBack({ claim }: OrderInHand): Promise<void> {
-    await this.dataSource.transaction((tx) => this.claims.release(tx, claim));
+  /** Nobody has it in hand any more; an attempt that was made stays open. */
+  async giveBack({ claim }: OrderInHand): Promise<void> {
+    await this.dataSource.transaction(async (tx) => {
+      await this.claims.release(tx, claim);
+      await this.slots.free(tx, claim.vendorId, claim.token);
+    });
   }
 }

@@ -11,7 +11,7 @@ import { type FailureReason, isCounted } from '../order-status';
 import { nextOf } from '../order.messages';
 import { type LockedOrder, OrderRepository } from '../order.repository';
 import { AcceptanceRepository } from './acceptance.repository';
-import type { EndedCall } from './attempt.repository';
+import { AttemptRepository, type EndedCall } from './attempt.repository';
 import type { Claim, Shut } from './claim.repository';
 import { OrdersInHand } from './orders-in-hand';
 import { Recalls } from './recalls';
@@ -30,6 +30,7 @@ export class Outcome {
     private readonly orders: OrderRepository,
     private readonly events: OrderEventsRepository,
     private readonly acceptances: AcceptanceRepository,
+    private readonly attempts: AttemptRepository,
     private readonly ordersInHand: OrdersInHand,
     private readonly recalls: Recalls,
     private readonly outbox: Outbox,
@@ -84,7 +85,7 @@ export class Outcome {
   ): Promise<void> {
     await this.whileClaimed(claim, call, async (tx) => {
       await this.events.add(tx, claim.orderId, ...event);
-      await this.again(tx, message, nextOf(message, delayMs));
+      await this.again(tx, nextOf(message, delayMs));
     });
   }
 
@@ -107,18 +108,18 @@ export class Outcome {
       : `${vendor.name} is left alone for a while, since its calls fail; it waits until that is over.`;
     await this.dataSource.transaction(async (tx) => {
       await this.events.addUnlessLast(tx, message.subject, 'waiting', story);
-      await this.again(tx, message, { ...nextOf(message, delayMs), attempt: message.attempt });
+      await this.again(tx, { ...nextOf(message, delayMs), attempt: message.attempt });
     });
   }
 
   /** The message comes again when somebody else's claim has ended: the claimant may have died. */
   async comeBack(message: Message, delayMs: number): Promise<void> {
-    await this.dataSource.transaction((tx) => this.again(tx, message, nextOf(message, delayMs)));
+    await this.dataSource.transaction((tx) => this.again(tx, nextOf(message, delayMs)));
   }
 
   /** Two messages of one order that meet become one: where another waits for its time already, that will do. */
-  private async again(tx: Transaction, message: Message, next: OutgoingMessage): Promise<void> {
-    if (!(await this.outbox.anotherWaits(tx, message))) await this.outbox.enqueue(tx, [next]);
+  private async again(tx: Transaction, next: OutgoingMessage): Promise<void> {
+    if (!(await this.outbox.anotherWaits(tx, next.subject))) await this.outbox.enqueue(tx, [next]);
   }
 
   /**
@@ -157,8 +158,9 @@ export class Outcome {
 
   private async complete(tx: Transaction, order: LockedOrder, answer: Accepted, addition: string): Promise<void> {
     const { orderId, vendorId, productId, quantity } = order;
-    const contained = await this.stock.containsAcceptance(tx, order, answer.acceptedAt);
-    await this.orders.complete(tx, orderId, { ...answer, holdState: contained ? 'settled' : 'acknowledged' });
+    const sentAt = await this.attempts.sentAt(tx, orderId);
+    const contained = await this.stock.containsAcceptance(tx, order, answer.acceptedAt, sentAt);
+    await this.orders.complete(tx, orderId, { ...answer, sentAt, holdState: contained ? 'settled' : 'acknowledged' });
     if (contained) await this.stock.unreserve(tx, vendorId, productId, quantity);
     await this.events.add(tx, orderId, 'completed', `${acceptanceOf(answer)}${addition}`);
   }

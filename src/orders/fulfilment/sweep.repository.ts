@@ -2,6 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { type Connection, rows, type Transaction } from '../../database/sql';
 import { IS_PENDING } from '../order.repository';
 
+/** What an operator is told of an order that has grown too old. */
+export interface AgeReasons {
+  notPlaced: string;
+  notCancelled: string;
+}
+
+export type FlaggedForAge = Stranded & { reason: string };
+
 /** An order that has no message. */
 export interface Stranded {
   orderId: string;
@@ -39,6 +47,9 @@ const FLAGGED_MAX = 1000;
 
 /** Of a row that is locked: it may have been decided since it was found stranded. */
 const STILL_OPEN = `(${IS_PENDING} OR recall_requested_at IS NOT NULL) AND NOT needs_attention`;
+
+/** $1: milliseconds. */
+const LONG_AGO = `now() - $1::float8 * interval '1 ms'`;
 
 /** A letter of before a replay says nothing of the message that the replay sent. */
 const GIVEN_UP = `EXISTS (SELECT FROM dead_letters d WHERE d.order_id = o.order_id AND d.status = 'open'
@@ -97,22 +108,34 @@ export class SweepRepository {
   }
 
   /**
-   * Has an operator asked about pending orders that have been tried, or have waited, for longer than `ageMsMax`: their
-   * vendor is paused, or their messages wait behind others. Answers which, with their vendors.
+   * Has an operator asked about orders that have been tried, or have waited, for longer than `ageMsMax`, to be placed or, where
+   * the vendor accepted them too late, to be cancelled there: the vendor is paused, or their messages wait behind others.
+   * Answers which.
    */
-  async flagTooOld(tx: Transaction, ageMsMax: number, reason: string): Promise<Stranded[]> {
-    const flagged = await rows<{ order_id: string; vendor_id: string }>(
+  async flagTooOld(tx: Transaction, ageMsMax: number, reasons: AgeReasons): Promise<FlaggedForAge[]> {
+    const flagged = await rows<{ order_id: string; vendor_id: string; attention_reason: string }>(
       tx,
-      `UPDATE orders SET needs_attention = true, attention_reason = $2, updated_at = now()
+      `UPDATE orders SET needs_attention = true, updated_at = now(),
+         attention_reason = CASE WHEN status = 'pending' THEN $2::varchar ELSE $3::varchar END
        WHERE order_id IN (
          SELECT order_id FROM orders
-         WHERE status = 'pending' AND NOT needs_attention AND created_at < now() - $1::float8 * interval '1 ms'
-           AND (tried_from IS NULL OR tried_from < now() - $1::float8 * interval '1 ms')
-           AND (claimed_until IS NULL OR claimed_until < now())
+         WHERE order_id IN (
+             SELECT order_id FROM orders
+             WHERE status = 'pending' AND NOT needs_attention AND created_at < ${LONG_AGO}
+               AND (tried_from IS NULL OR tried_from < ${LONG_AGO})
+             UNION ALL
+             SELECT order_id FROM orders
+             WHERE NOT needs_attention AND GREATEST(recall_requested_at, tried_from) < ${LONG_AGO}
+               AND recall_requested_at IS NOT NULL)
+           AND ${STILL_OPEN} AND (claimed_until IS NULL OR claimed_until < now())
          ORDER BY order_id LIMIT ${FLAGGED_MAX} FOR NO KEY UPDATE SKIP LOCKED)
-       RETURNING order_id, vendor_id`,
-      [ageMsMax, reason],
+       RETURNING order_id, vendor_id, attention_reason`,
+      [ageMsMax, reasons.notPlaced, reasons.notCancelled],
     );
-    return flagged.map(({ order_id, vendor_id }) => ({ orderId: order_id, vendorId: vendor_id }));
+    return flagged.map(({ order_id, vendor_id, attention_reason }) => ({
+      orderId: order_id,
+      vendorId: vendor_id,
+      reason: attention_reason,
+    }));
   }
 }

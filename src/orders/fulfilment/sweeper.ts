@@ -109,10 +109,13 @@ export class Sweeper implements Agent {
 
   private async flagTooOld(): Promise<void> {
     const ageMsMax = this.config.deliveryAgeMsMax + OVERDUE_MS;
-    const reason = `It has not been placed at its vendor within ${seconds(ageMsMax)}.`;
+    const reasons = {
+      notPlaced: `It has not been placed at its vendor within ${seconds(ageMsMax)}.`,
+      notCancelled: `It failed here, its vendor accepted it, and has not cancelled it within ${seconds(ageMsMax)}.`,
+    };
     const flagged = await this.dataSource.transaction(async (tx) => {
-      const overdue = await this.sweep.flagTooOld(tx, ageMsMax, reason);
-      for (const { orderId, vendorId } of overdue) {
+      const overdue = await this.sweep.flagTooOld(tx, ageMsMax, reasons);
+      for (const { orderId, vendorId, reason } of overdue) {
         await this.events.add(tx, orderId, 'attentionNeeded', reason);
         await this.deadLetters.insert(tx, { orderId, vendorId, cause: reason, payload: { orderId } });
       }

@@ -107,7 +107,14 @@ export class Decision {
       await this.runs.conclude(tx, run.syncRunId, written);
       const clockOffsetMs = asOf === null ? null : offsetMs(asOf, polledAt);
       // The next poll asks for everything: what was learnt before may be of another clock.
-      const picture = { kind, asOf, polledAt, timeBelieved: heldFor === 'CLOCK', clockOffsetMs, marks: NO_MARKS };
+      const picture = {
+        kind,
+        asOf,
+        firstPolledAt: polledAt,
+        timeBelieved: heldFor === 'CLOCK',
+        clockOffsetMs,
+        marks: NO_MARKS,
+      };
       await this.leases.complete(tx, run.lease, picture);
     });
   }
@@ -115,5 +122,5 @@ export class Decision {
 
 function listingOf({ vendor, epochAt }: SyncLease, { syncRunId, asOf, polledAt }: HeldRun): StagedListing {
   const { vendorId, clockMarginMs, feedMaxAgeMs } = vendor;
-  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, isRepeated: false, epochAt };
+  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, firstPolledAt: polledAt, epochAt };
 }

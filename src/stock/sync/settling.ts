@@ -9,17 +9,20 @@ export interface StagedListing {
   feedMaxAgeMs: number | null;
   /** Our clock: when it was asked for. */
   polledAt: Date;
-  /** Of the time of one that was applied, which it may be again: a file that has lain there since. */
-  isRepeated: boolean;
+  /**
+   * Our clock: when a listing of its time was first asked for. A file may have lain there since. Null: one of its time was
+   * applied, but not as a complete one.
+   */
+  firstPolledAt: Date | null;
   /** Our clock, to the microsecond: when an operator accepted that the vendor's clock had jumped. */
   epochAt: string | null;
 }
 
-/** $1 to $7 of every statement that settles. $7: what we heard of later, by our clock, it does not contain. */
+/** $1 to $7 of every statement that settles. */
 export function listingParameters(listing: StagedListing): unknown[] {
-  const { vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, isRepeated, epochAt } = listing;
-  const heardUntil = isRepeated ? '-infinity' : polledAt;
-  return [vendorId, asOf ?? '-infinity', clockMarginMs, feedMaxAgeMs, polledAt, epochAt, heardUntil];
+  const { vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, firstPolledAt, epochAt } = listing;
+  const sentBefore = firstPolledAt ?? '-infinity';
+  return [vendorId, asOf ?? '-infinity', clockMarginMs, feedMaxAgeMs, polledAt, epochAt, sentBefore];
 }
 
 const milliseconds = (parameter: string): string => `${parameter}::integer * interval '1 ms'`;
@@ -32,15 +35,15 @@ const ACCEPTED_BEFORE = `o.accepted_at + ${milliseconds('$3')} < $2`;
 /**
  * Whether the listing contains the hold `o`: the vendor accepted it before the listing's time and its margin, strictly,
  * both by the vendor's own clock. With `<=` a sale in the listing's own millisecond would be settled although the
- * listing may not contain it, and oversold. Nor does a listing settle what we had not heard of, by our clock, when it was
- * asked for, or when it was given for the first time: the vendor's clock may have been set back in between.
+ * listing may not contain it, and oversold. Nor does a listing contain an order of which nothing had been sent, by our
+ * clock, when a listing of its time was first asked for: the vendor's clock may have been set back since.
  *
  * Where the vendor gives no time only our own clock is left: the listing was asked for later than what we knew plus the age
  * that a listing may have. An acceptance of before an operator accepted a jump of the vendor's clock may be of the clock
  * before it, which may have been ahead: that age after the jump is enough too. And what was asked for before the jump was
  * accepted settles nothing.
  */
-export const CONTAINED = `o.vendor_id = $1 AND o.hold_state = 'acknowledged' AND o.acknowledged_at < $7::timestamptz
+export const CONTAINED = `o.vendor_id = $1 AND o.hold_state = 'acknowledged' AND COALESCE(o.sent_at, o.acknowledged_at) < $7::timestamptz
   AND ($6::timestamptz IS NULL OR $5::timestamptz > $6)
   AND CASE
     WHEN $2::timestamptz = '-infinity' THEN GREATEST(o.acknowledged_at, $6) + ${milliseconds('$4')} < $5

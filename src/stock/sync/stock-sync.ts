@@ -172,11 +172,16 @@ export class StockSync {
       throw new ListingLost();
     if (poll.kind === 'full') progress.changed = written + (await this.applying.applyRemovals(run, listing));
     await this.applying.refreshStatistics(run, counts.known + added);
-    return this.complete(run, poll, progress);
+    return this.complete(run, poll, listing, progress);
   }
 
   /** The picture is complete, and says so, in one transaction with the marks that the next poll goes on from. */
-  private complete(run: SyncRunInHand, poll: Listing, progress: Progress): Promise<SyncResult> {
+  private complete(
+    run: SyncRunInHand,
+    poll: Listing,
+    { firstPolledAt }: StagedListing,
+    progress: Progress,
+  ): Promise<SyncResult> {
     const { lease, syncRunId } = run;
     const { kind, asOf } = poll;
     return run.write(async (tx) => {
@@ -186,8 +191,7 @@ export class StockSync {
       const clockOffsetMs = asOf === null ? null : offsetMs(asOf, lease.polledAt);
       // A change whose row was rejected is in no later delta: the next listing is a complete one, where it counts as missing.
       const marks = kind === 'delta' && progress.rejected > 0 ? NO_MARKS : poll.marks();
-      const { polledAt } = lease;
-      await this.leases.complete(tx, lease, { kind, asOf, polledAt, timeBelieved: false, clockOffsetMs, marks });
+      await this.leases.complete(tx, lease, { kind, asOf, firstPolledAt, timeBelieved: false, clockOffsetMs, marks });
       return result;
     });
   }
@@ -233,8 +237,14 @@ export class StockSync {
 
 /** What of a run decides how its listing is applied. */
 export function listingOf({ syncRunId, lease }: SyncRunInHand, asOf: Date | null): StagedListing {
-  const { vendor, polledAt, stockAsOf, epochAt } = lease;
+  const { vendor, polledAt, epochAt } = lease;
   const { vendorId, clockMarginMs, feedMaxAgeMs } = vendor;
-  const isRepeated = asOf !== null && asOf.getTime() === stockAsOf?.getTime();
-  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, isRepeated, epochAt };
+  const firstPolledAt = firstPoll(lease, asOf);
+  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, firstPolledAt, epochAt };
+}
+
+function firstPoll({ polledAt, stockAsOf, fullAsOf, fullPolledAt }: SyncLease, asOf: Date | null): Date | null {
+  const isNew = asOf === null || stockAsOf === null || asOf > stockAsOf;
+  if (isNew) return polledAt;
+  return asOf.getTime() === fullAsOf?.getTime() ? fullPolledAt : null;
 }

@@ -1,4 +1,4 @@
-import { Counter, rowsOf } from './counter';
+import { Counter, rowsOf, TOKEN } from './counter';
 import { PRODUCTS, rest } from './dialects';
 import type { Answer } from './scripted-server';
 import { vendorContract } from './vendor-contract';
@@ -50,6 +50,34 @@ describe('the rest adapter, by the ways of its dialect,', () => {
     counter.server.first({ status: 200, body: { asOf: AS_OF, items: PRODUCTS, nextCursor: '1' } });
     counter.server.answer = () => ({ status: 200, body: { asOf: AS_OF, items: PRODUCTS, ...body } });
     await expect(counter.rows()).rejects.toThrow(`stock: ${message}`);
+  });
+
+  it('breaks a page off that has more items than anybody lists at once', async () => {
+    await counter.close();
+    counter = await Counter.open(rest, LARGE_ANSWER_MS_MAX);
+    const items = Array.from({ length: 100_001 }, () => ({}));
+    counter.server.answer = () => ({ status: 200, body: { asOf: AS_OF, items, nextCursor: null } });
+    await expect(counter.poll()).rejects.toThrow('stock: more than 100000 items on a page');
+  });
+
+  it.each([
+    ['2026-01-01T00:00Z', '2026-01-01T00:00:59.999Z'],
+    ['2026-01-01T00:00:07Z', '2026-01-01T00:00:07.999Z'],
+    ['2026-01-01T00:00:07.1Z', '2026-01-01T00:00:07.199Z'],
+    ['2026-01-01T00:00:07.12Z', '2026-01-01T00:00:07.129Z'],
+    ['2026-01-01T00:00:07.123Z', '2026-01-01T00:00:07.123Z'],
+    ['2026-01-01T00:00:07.123456Z', '2026-01-01T00:00:07.123Z'],
+  ])('takes an acceptance at %s for one at the end of that: %s', async (acceptedAt, end) => {
+    counter.server.answer = () => ({ status: 201, body: { vendorOrderId: 'V-1', acceptedAt } });
+    const answer = await counter.adapter.purchase(counter.vendor, { reference: 'r', sku: 'A-1', quantity: 1 });
+    expect(answer).toMatchObject({ outcome: 'accepted', acceptedAt: new Date(end) });
+  });
+
+  it('keeps its token out of what it says of an answer that echoes it', async () => {
+    counter.server.answer = ({ headers }) => ({ status: 200, body: `You sent ${JSON.stringify(headers)}` });
+    const { detail } = (await counter.adapter.lookUp(counter.vendor, 'order-1')) as { detail: string };
+    expect(detail).toContain('Bearer [token]');
+    expect(detail).not.toContain(TOKEN);
   });
 
   it('breaks a page off that is larger than 8 MiB', async () => {

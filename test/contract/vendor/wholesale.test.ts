@@ -56,6 +56,12 @@ describe('the wholesale adapter, by the ways of its dialect,', () => {
     expect(counter.server.asked.map(({ query }) => query.get('page'))).toEqual(['1', '2', '1', '2']);
   });
 
+  it('breaks a listing off whose later page is older: of a replica that lags behind', async () => {
+    counter.server.first(wholesale.lists(PRODUCTS, LATER)(page(1)));
+    counter.server.answer = wholesale.lists(PRODUCTS, AS_OF);
+    await expect(counter.rows()).rejects.toThrow('stock: as_of goes back between pages');
+  });
+
   it('gives up a catalogue that never stands still', async () => {
     let count = 0;
     counter.server.answer = (asked) => wholesale.lists(++count % 2 ? PRODUCTS : MORE, AS_OF)(asked);
@@ -65,6 +71,11 @@ describe('the wholesale adapter, by the ways of its dialect,', () => {
 
   it.each<[string, object, string]>([
     ['fewer rows than items', { total_items: 3 }, 'lists 2 items, and total_items is 3'],
+    [
+      'more rows than items, before its last page',
+      { total_items: 1, total_pages: 5 },
+      'lists 2 items, and total_items is 1',
+    ],
     ['another page than was asked for', { page: 2 }, 'page 1 was asked for and another came'],
     ['no count', { total_pages: '1' }, 'total_pages or total_items is not a whole number'],
     [
@@ -102,6 +113,11 @@ describe('the wholesale adapter, by the ways of its dialect,', () => {
         'GET /inventory/changes?after=40&limit=1000',
         'GET /inventory/changes?after=42&limit=1000',
       ]);
+    });
+
+    it('breaks them off where a later page is older', async () => {
+      counter.server.first(changes(PRODUCTS.slice(0, 2), 42, true, LATER), changes(PRODUCTS.slice(2), 43, false));
+      await expect(counter.rows(since)).rejects.toThrow('stock: as_of goes back between pages');
     });
 
     it('finds nothing changed', async () => {

@@ -304,6 +304,17 @@ describe('reconciling', () => {
         expect(await desk.order(orderId)).toMatchObject({ status: 'pending', cancelRequestedAt: null });
     });
 
+    it('have holds that wait for the next file, however often the same one is listed meanwhile: nothing is wrong', async () => {
+      await desk.placeAndDispatch('A-1', 2);
+      await desk.query(`UPDATE orders SET accepted_at = accepted_at + interval '1 day'`);
+      for (let listing = 0; listing < 3; listing++) {
+        await desk.vendor.setStock('A-5', 40 + listing);
+        await desk.app.sync('acme');
+      }
+      await desk.query('UPDATE stock_sync_runs SET as_of = (SELECT max(as_of) FROM stock_sync_runs)');
+      expect(await desk.reconcile()).toMatchObject({ found: 0 });
+    });
+
     it('have holds that no listing settles: an operator does', async () => {
       const orderId = await desk.placeAndDispatch('A-1', 2);
       // A vendor whose orders are dated by a clock far ahead of the one it dates its stock by.

@@ -1,8 +1,11 @@
 import { Placement } from '../../../src/orders/placement/placement';
 import { AcceptanceRepository } from '../../../src/orders/fulfilment/acceptance.repository';
+import { Cancellation } from '../../../src/orders/fulfilment/cancellation';
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
 import { OrderQueries } from '../../../src/orders/order-queries';
 import { UnreadableMessage } from '../../../src/messaging/broker';
+import { WholeDatabase } from '../../../src/operations/backup/whole-database.repository';
+import { VendorRegistry } from '../../../src/vendors/vendor-registry';
 import { createApp, type TestApp } from '../../support/app';
 import { freePort } from '../../support/processes';
 import { type ScriptedAnswer, ScriptedVendor } from '../../support/scripted-vendor';
@@ -56,6 +59,59 @@ describe('dispatching an order', () => {
     );
     return used;
   }
+
+  describe('that a restored database remembers as never sent', () => {
+    const forget = () =>
+      WholeDatabase.at(app.database.url, (database) => database.doubtPendingSince(new Date().toISOString()));
+
+    it('looks it up before it sends it', async () => {
+      const orderId = await place();
+      await forget();
+      vendor.accepts(at(-30));
+      await step();
+      expect([vendor.lookUps, vendor.purchases.length]).toEqual([[orderId], 1]);
+      expect(await orderOf(orderId)).toMatchObject({ status: 'completed' });
+    });
+
+    it('settles it at once by a listing that contains it', async () => {
+      await place();
+      await forget();
+      vendor.lists(at(-20), { A: STOCK - 1 });
+      await app.sync('acme');
+      vendor.onLookUp = () => ({ status: 200, body: { vendorOrderId: 'V-1', acceptedAt: at(-30) } });
+      await step();
+      expect([vendor.purchases, await reserved()]).toEqual([[], 0]);
+    });
+
+    it('has its vendor asked to cancel it', async () => {
+      const orderId = await place();
+      await forget();
+      expect(await app.context.get(Cancellation).cancel(orderId)).toMatchObject({ decided: false });
+      await step();
+      expect([vendor.cancels, await orderOf(orderId)]).toEqual([
+        [orderId],
+        expect.objectContaining({ status: 'failed' }),
+      ]);
+    });
+  });
+
+  it('lets go of an order where handling it fails for a reason of its own, so that each time is counted', async () => {
+    const orderId = await place();
+    const [message] = await app.takeMessages();
+    const registry = app.context.get(VendorRegistry);
+    const failing = jest.spyOn(registry, 'adapterOf').mockImplementation(() => {
+      throw new Error('no adapter');
+    });
+    for (let again = 0; again < 2; again++)
+      await expect(app.context.get(Dispatch).dispatch(message!)).rejects.toThrow('no adapter');
+    failing.mockRestore();
+    expect(await slotsInUse()).toBe(0);
+    // Its attempt may have bought it, for all we know.
+    vendor.onLookUp = () => ({ status: 200, body: { vendorOrderId: 'V-1', acceptedAt: at(-30) } });
+    await app.context.get(Dispatch).dispatch(message!);
+    expect(await orderOf(orderId)).toMatchObject({ status: 'completed' });
+    expect(vendor.purchases).toEqual([]);
+  });
 
   /** Lets the deadline and the vendor's lag pass for what was sent so far, and claims of the dead run out. */
   async function letTimePass(): Promise<void> {

@@ -144,6 +144,28 @@ describe('the sweeper', () => {
     expect(product.reserved_quantity).toBe(1);
   });
 
+  it('has an operator asked once about what its vendor was to cancel for too long', async () => {
+    const orderId = await place();
+    const recalledAgo = (age: string) =>
+      app.dataSource.query(
+        `UPDATE orders SET status = 'failed', failure_reason = 'REFUSED', hold_state = 'released',
+                recall_requested_at = now() - $1::interval`,
+        [age],
+      );
+    await recalledAgo('1 hour');
+    await sweep();
+    expect(await orderOf(orderId)).toMatchObject({ status: 'failed', needsAttention: false });
+    await recalledAgo('2 days');
+    await sweep();
+    await sweep();
+    expect(await orderOf(orderId)).toMatchObject({
+      status: 'failed',
+      needsAttention: true,
+      attentionReason: expect.stringMatching(/^It failed here, its vendor accepted it, and has not cancelled it/),
+    });
+    expect(await app.dataSource.query('SELECT order_id FROM dead_letters')).toEqual([{ order_id: orderId }]);
+  });
+
   it('counts the age of what was replayed from the replay', async () => {
     const orderId = await place();
     await app.dataSource.query(`UPDATE orders SET created_at = created_at - interval '2 days'`);
@@ -203,7 +225,7 @@ describe('the sweeper', () => {
     await repository.count(explaining, NO_AGE_MS);
     await repository.lockOldest(explaining, 'acme', NO_AGE_MS, 10);
     await repository.flagGivenUp(explaining, NO_AGE_MS);
-    await repository.flagTooOld(explaining, 1, 'old');
+    await repository.flagTooOld(explaining, 1, { notPlaced: 'old', notCancelled: 'old' });
     expect(plans).toHaveLength(4);
     for (const plan of plans) expect(plan).not.toContain('Seq Scan on orders');
   });

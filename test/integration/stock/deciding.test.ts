@@ -206,7 +206,6 @@ describe('a held sync', () => {
       // A listing of unknown age is taken for a quarter of an hour old.
       expect(await room.holdOf(orderId)).toBe('acknowledged');
       await room.app.dataSource.query('UPDATE vendors SET feed_max_age_ms = 0');
-      room.stock.lists(at(-7180), skus(100, 4));
       await room.app.sync('acme');
       expect(await room.holdOf(orderId)).toBe('settled');
     });

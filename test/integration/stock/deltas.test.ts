@@ -1,6 +1,8 @@
 import { rowOf } from '../../support/scripted-stock';
+import type { ScriptedAnswer } from '../../support/scripted-vendor';
 import { openStockRoom, skus, type StockRoom } from '../../support/stock-room';
 import { at } from '../../support/time';
+import { waitFor } from '../../support/wait';
 
 const MARKS = { position: '100', etag: '"first"' };
 
@@ -62,6 +64,22 @@ describe('a vendor that lists only what changed', () => {
     room.stock.lists(at(-30), { A: 9, B: 9 });
     await room.app.sync('acme');
     expect(await room.holdOf(b)).toBe('settled');
+  });
+
+  it('settles what was accepted while the delta that contains it was on its way', async () => {
+    let answer = (_: ScriptedAnswer): void => undefined;
+    room.vendor.onPurchase = () => new Promise((resolve) => (answer = resolve));
+    const orderId = await room.place('A', 1);
+    const dispatching = room.dispatchAll();
+    await waitFor(() => room.vendor.purchases.length === 1, { withinMs: 5000, what: 'the purchase to be sent' });
+    const before = async () => {
+      answer({ status: 201, body: { vendorOrderId: 'V-1', acceptedAt: at(-50) } });
+      await dispatching;
+    };
+    room.stock.lists(at(-40), { A: 9 }, { kind: 'delta', marks: { position: '101', etag: null }, before });
+    await room.app.sync('acme');
+    expect(await room.holdOf(orderId)).toBe('settled');
+    expect(await room.product('A')).toMatchObject({ vendor: 9, reserved: 0, stock: 9 });
   });
 
   it('settles a late acceptance by the rows it wrote, and by no other', async () => {

@@ -3,6 +3,7 @@ import { Applying } from '../../../src/stock/sync/applying';
 import { openStockRoom, skus, type StockRoom } from '../../support/stock-room';
 import { rowOf } from '../../support/scripted-stock';
 import { at } from '../../support/time';
+import { waitFor } from '../../support/wait';
 
 /** More than are copied at once, and more than are looked at in one statement. */
 const MANY = 24_000;
@@ -85,12 +86,14 @@ describe('a listing on its way', () => {
   });
 
   describe('of which a crash of the database has dropped rows', () => {
-    /** As a crash does with an unlogged table. */
+    /** As a crash does with an unlogged table, once there is something in it. */
     async function crash(): Promise<void> {
-      const tables = await sql(
+      const [table] = (await sql(
         `SELECT relname FROM pg_class WHERE relname LIKE 'stock\\_staging\\_%' AND relkind = 'r'`,
-      );
-      for (const { relname } of tables as { relname: string }[]) await sql(`TRUNCATE ${relname}`);
+      )) as { relname: string }[];
+      const hasRows = async (): Promise<boolean> => (await sql(`SELECT FROM ${table!.relname} LIMIT 1`)).length > 0;
+      await waitFor(hasRows, { withinMs: 10_000, what: 'rows to be staged' });
+      await sql(`TRUNCATE ${table!.relname}`);
     }
 
     const lost = { status: 'failed', error: expect.stringMatching(/^The database lost rows of the listing/) };

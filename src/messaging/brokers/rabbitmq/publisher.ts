@@ -10,6 +10,8 @@ import { toWire } from './wire-format';
 
 /** Well beyond what a loaded quorum queue takes, well within the relay's lease. */
 const CONFIRM_DEADLINE_MS = 5_000;
+/** After so many batches in a row of which nothing is confirmed the connection is given up, and what it remembers with it. */
+const SILENT_BATCHES_MAX = 3;
 
 export interface Published<Item> {
   /** In a queue, and the broker has said so. */
@@ -27,6 +29,7 @@ export class Publisher {
   private declaredFor: ConfirmChannel | undefined;
   /** A confirm does not mean routed: an unroutable message is returned first and then confirmed like any other. */
   private returned = new Set<string>();
+  private silentBatches = 0;
 
   constructor(
     url: string,
@@ -62,6 +65,8 @@ export class Publisher {
         if (await this.confirm(channel, message)) confirmed.add(message);
       });
       await settledWithin(CONFIRM_DEADLINE_MS, Promise.all(confirms));
+      this.silentBatches = confirmed.size > 0 ? 0 : this.silentBatches + 1;
+      if (this.silentBatches >= SILENT_BATCHES_MAX) this.hangUp();
     }
     const fateOf = (message: Item) => {
       if (!confirmed.has(message)) return 'unconfirmed';
@@ -77,6 +82,12 @@ export class Publisher {
       spans[index]!.end();
     }
     return published;
+  }
+
+  /** The library keeps every message until it is confirmed, and the relay would publish the same ones for ever. */
+  private hangUp(): void {
+    this.silentBatches = 0;
+    this.connection.hangUp(`nothing of ${SILENT_BATCHES_MAX} batches was confirmed`);
   }
 
   private confirm(channel: ConfirmChannel, message: Message): Promise<boolean> {

@@ -22,6 +22,7 @@ import {
   etagOf,
   type Fields,
   fieldsIn,
+  itemsIn,
   notKnown,
   ORDER_ANSWER_BYTES_MAX,
   orderAnswer,
@@ -38,6 +39,7 @@ const PAGE_ROWS = 1000;
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** Two million rows at the page size we ask for, ten times that in small pages; who pages for ever is stopped here. */
 const PAGES_MAX = 20_000;
+const ROWS_MAX = PAGES_MAX * PAGE_ROWS;
 /** How a vendor says that it has no deltas, or none that reaches so far back. */
 const NO_DELTA = [400, 410, 422, 501];
 const REASONS: ReadonlyMap<string, RefusalReason> = new Map([
@@ -153,7 +155,10 @@ function since(position: string, clockMarginMs: number): string {
 
 async function* pagesAfter(calls: StockCalls, first: Page, query: Record<string, string>): AsyncIterable<ListedRow[]> {
   let page = first;
+  let rows = 0;
   for (let pages = 1; pages <= PAGES_MAX; pages++) {
+    rows += page.rows.length;
+    if (rows > ROWS_MAX) throw new VendorCallFailed(`stock: more than ${ROWS_MAX} items`);
     yield page.rows;
     const cursor = page.nextCursor;
     if (cursor === null) return;
@@ -170,12 +175,12 @@ function pageIn(response: VendorResponse): Page {
   const body = fieldsIn(response.text);
   const asOf = timeOf(body?.asOf);
   if (!body || !asOf) throw new VendorCallFailed('stock: asOf is missing or not a time with its offset');
-  if (!Array.isArray(body.items)) throw new VendorCallFailed('stock: items is not a list');
+  const rows = itemsIn(body).map(rowIn);
   const { nextCursor } = body;
   if (nextCursor !== null && (typeof nextCursor !== 'string' || nextCursor === '')) {
     throw new VendorCallFailed('stock: nextCursor is neither null nor a text');
   }
-  return { asOf, nextCursor, rows: body.items.map((item) => rowIn(item)) };
+  return { asOf, nextCursor, rows };
 }
 
 function rowIn(item: unknown): ListedRow {

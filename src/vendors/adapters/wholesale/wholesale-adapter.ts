@@ -20,6 +20,7 @@ import {
   cancelAnswer,
   type Fields,
   fieldsIn,
+  itemsIn,
   notKnown,
   ORDER_ANSWER_BYTES_MAX,
   orderAnswer,
@@ -145,17 +146,22 @@ async function* inventory(calls: InventoryCalls, first: InventoryPage): AsyncIte
     let page = begun;
     let rows = 0;
     for (let number = 1; page.totalItems === totalItems;) {
+      seeThatNoOlder(page, first);
       yield page.rows;
       rows += page.rows.length;
       number += 1;
-      if (number > totalPages) {
-        if (rows === totalItems) return;
+      if (number > totalPages && rows === totalItems) return;
+      if (number > totalPages || rows > totalItems)
         throw new VendorCallFailed(`stock: lists ${rows} items, and total_items is ${totalItems}`);
-      }
       page = await calls.page(number);
     }
   }
   throw new VendorCallFailed(`stock: total_items changed between pages in each of ${READINGS_MAX} readings`);
+}
+
+/** Its numbers would be taken for those of the first page's time, such as those of a replica that lags behind. */
+function seeThatNoOlder(page: { asOf: Date }, first: { asOf: Date }): void {
+  if (page.asOf < first.asOf) throw new VendorCallFailed('stock: as_of goes back between pages');
 }
 
 /** Nothing where the vendor no longer knows what has changed since. */
@@ -173,6 +179,7 @@ async function delta(calls: InventoryCalls, position: string): Promise<Listing |
       reached = page.sequence;
       if (!page.hasMore) return;
       page = changesPage(await calls.changes(String(reached)));
+      seeThatNoOlder(page, first);
       if (page.sequence <= reached && page.hasMore) throw new VendorCallFailed('stock: sequence does not go on');
       if (page.sequence < reached) throw new VendorCallFailed('stock: sequence goes back');
     }
@@ -217,8 +224,7 @@ function stockIn(body: Fields) {
   const asOf = timeOf(body.as_of);
   if (!asOf) throw new VendorCallFailed('stock: as_of is missing or not a time with its offset');
   if (!isCount(body.sequence)) throw new VendorCallFailed('stock: sequence is not a whole number');
-  if (!Array.isArray(body.items)) throw new VendorCallFailed('stock: items is not a list');
-  return { asOf, sequence: body.sequence, rows: body.items.map((item) => rowIn((item ?? {}) as Fields)) };
+  return { asOf, sequence: body.sequence, rows: itemsIn(body).map((item) => rowIn((item ?? {}) as Fields)) };
 }
 
 function rowIn({ item_number: sku, description: name, on_hand: quantity, price_cents: cents }: Fields): ListedRow {
