@@ -390,6 +390,7 @@ CREATE TABLE stock_sync_runs (
   CONSTRAINT stock_sync_runs_status_check CHECK (status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying, 'succeeded'::character varying, 'held'::character varying, 'failed'::character varying, 'rejected'::character varying, 'superseded'::character varying]::text[])),
   CONSTRAINT stock_sync_runs_trigger_check CHECK (trigger::text = ANY (ARRAY['schedule'::character varying, 'manual'::character varying]::text[]))
 );
+CREATE INDEX stock_sync_runs_by_as_of ON stock_sync_runs USING btree (vendor_id, as_of, polled_at) WHERE as_of IS NOT NULL;
 CREATE INDEX stock_sync_runs_by_vendor ON stock_sync_runs USING btree (vendor_id, started_at DESC, sync_run_id DESC);
 CREATE UNIQUE INDEX stock_sync_runs_pending ON stock_sync_runs USING btree (vendor_id) WHERE status::text = 'pending'::text;
 COMMENT ON COLUMN stock_sync_runs.started_at IS 'of a pending run: when it was asked for';

@@ -90,8 +90,9 @@ function emptyServerMajor(databaseUrl: string): Promise<number> {
 /** Answers what it printed. The password goes by the environment: everybody on the machine can read arguments. */
 async function run(program: string, args: string[], databaseUrl: string, searchPath: string): Promise<string> {
   const url = new URL(databaseUrl);
-  const password = decodeURIComponent(url.password);
+  const password = url.searchParams.get('password') ?? decodeURIComponent(url.password);
   url.password = '';
+  url.searchParams.delete('password');
   const env = { PATH: searchPath, LC_ALL: 'C', ...(password !== '' && { PGPASSWORD: password }) };
   try {
     const call = [`--dbname=${url.toString()}`, ...args];

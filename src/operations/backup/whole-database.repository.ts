@@ -63,14 +63,16 @@ export class WholeDatabase {
 
   /**
    * What was pending at a time may have been sent since, for all that this database remembers: as after an attempt of which
-   * nothing was heard it is looked up before it is sent, and cancelled by its vendor only.
+   * nothing was heard it is looked up before it is sent, and cancelled by its vendor only. What its vendor was found to say
+   * before says nothing any more.
    */
   async doubtPendingSince(at: string): Promise<void> {
     await rows(
       this.on,
-      `INSERT INTO dispatch_attempts (order_id, token, started_at, deadline_at, counted)
-       SELECT order_id, nextval('fencing_tokens'), $1::timestamptz, clock_timestamp(), false FROM orders
-       WHERE status = 'pending'`,
+      `WITH doubted AS (
+         UPDATE orders SET claim_token = nextval('fencing_tokens') WHERE status = 'pending' RETURNING order_id, claim_token)
+       INSERT INTO dispatch_attempts (order_id, token, started_at, deadline_at, counted)
+       SELECT order_id, claim_token, $1::timestamptz, clock_timestamp(), false FROM doubted`,
       [at],
     );
   }

@@ -27,8 +27,8 @@ export interface Written {
 const NOT_NEWER = `($2::timestamptz = '-infinity' OR p.as_of <= $2)`;
 const DIFFERS = '(p.vendor_quantity, p.name, p.price, p.listed) IS DISTINCT FROM (s.quantity, s.name, s.price, true)';
 const IS_CHANGED = `${NOT_NEWER} AND (${DIFFERS} OR held.product_id IS NOT NULL)`;
-/** $2 and $5 are the listing's. */
-const STAMP = 'as_of = $2, observed_at = $5, updated_at = now()';
+/** $2 and $7 are the listing's: a row contains no order that was first sent after a listing of its time was first asked for. */
+const STAMP = 'as_of = $2, observed_at = $7, updated_at = now()';
 
 /**
  * Writes listings to products in bounded batches. Keys are found first without locks, so that unchanged rows are
@@ -151,7 +151,7 @@ export class ApplyRepository {
   /** Adds the products of a range that the vendor lists for the first time. Answers how many. */
   async insert(
     tx: Transaction,
-    { syncRunId, vendorId, asOf, polledAt }: StagedListing,
+    { syncRunId, vendorId, asOf, firstPolledAt }: StagedListing,
     range: { after: string; until: string; added: string[] | 'all' },
   ): Promise<number> {
     const { inserted } = (await row<{ inserted: number }>(
@@ -164,7 +164,14 @@ export class ApplyRepository {
          ORDER BY product_id
          ON CONFLICT DO NOTHING RETURNING 1)
        SELECT count(*)::integer AS inserted FROM inserted`,
-      [vendorId, asOf ?? '-infinity', polledAt, range.after, range.until, range.added === 'all' ? null : range.added],
+      [
+        vendorId,
+        asOf ?? '-infinity',
+        firstPolledAt,
+        range.after,
+        range.until,
+        range.added === 'all' ? null : range.added,
+      ],
     ))!;
     return inserted;
   }

@@ -8,9 +8,8 @@ import { Applying } from './applying';
 import { Gate } from './gate';
 import { offsetMs } from './judge';
 import { Progress } from './progress';
-import type { StagedListing } from './settling';
 import { StagingRepository } from './staging.repository';
-import { type SyncLease, SyncLeaseLost, SyncLeaseRepository } from './sync-lease.repository';
+import { SyncLeaseLost, SyncLeaseRepository } from './sync-lease.repository';
 import { LEASE_MS, SyncRunInHand } from './sync-run-in-hand';
 import type { SyncRun } from './sync-run';
 import { SyncRunQueries } from './sync-run-queries';
@@ -95,7 +94,9 @@ export class Decision {
 
   private async apply(run: SyncRunInHand, held: HeldRun): Promise<void> {
     const { kind, asOf, heldFor, polledAt } = held;
-    const listing = listingOf(run.lease, held);
+    const { vendorId } = run.lease.vendor;
+    const firstPolledAt = await this.runs.firstPolledAt(this.dataSource.manager, vendorId, asOf, polledAt);
+    const listing = run.listing({ asOf, polledAt, firstPolledAt });
     const progress = new Progress(kind);
     let written = 0;
     if (heldFor === 'CLOCK') {
@@ -110,7 +111,7 @@ export class Decision {
       const picture = {
         kind,
         asOf,
-        firstPolledAt: polledAt,
+        firstPolledAt,
         timeBelieved: heldFor === 'CLOCK',
         clockOffsetMs,
         marks: NO_MARKS,
@@ -118,9 +119,4 @@ export class Decision {
       await this.leases.complete(tx, run.lease, picture);
     });
   }
-}
-
-function listingOf({ vendor, epochAt }: SyncLease, { syncRunId, asOf, polledAt }: HeldRun): StagedListing {
-  const { vendorId, clockMarginMs, feedMaxAgeMs } = vendor;
-  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, firstPolledAt: polledAt, epochAt };
 }

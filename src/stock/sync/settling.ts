@@ -9,11 +9,8 @@ export interface StagedListing {
   feedMaxAgeMs: number | null;
   /** Our clock: when it was asked for. */
   polledAt: Date;
-  /**
-   * Our clock: when a listing of its time was first asked for. A file may have lain there since. Null: one of its time was
-   * applied, but not as a complete one.
-   */
-  firstPolledAt: Date | null;
+  /** Our clock: when a listing of its time was first asked for, applied or not. A file may have lain there since. */
+  firstPolledAt: Date;
   /** Our clock, to the microsecond: when an operator accepted that the vendor's clock had jumped. */
   epochAt: string | null;
 }
@@ -21,8 +18,7 @@ export interface StagedListing {
 /** $1 to $7 of every statement that settles. */
 export function listingParameters(listing: StagedListing): unknown[] {
   const { vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, firstPolledAt, epochAt } = listing;
-  const sentBefore = firstPolledAt ?? '-infinity';
-  return [vendorId, asOf ?? '-infinity', clockMarginMs, feedMaxAgeMs, polledAt, epochAt, sentBefore];
+  return [vendorId, asOf ?? '-infinity', clockMarginMs, feedMaxAgeMs, polledAt, epochAt, firstPolledAt];
 }
 
 const milliseconds = (parameter: string): string => `${parameter}::integer * interval '1 ms'`;

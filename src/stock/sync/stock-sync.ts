@@ -163,7 +163,7 @@ export class StockSync {
     if (poll.kind === 'full') progress.missing = counts.missing;
     const clock = clockProblem({ ...lease, asOf: poll.asOf });
     if (clock !== undefined) return this.hold(run, progress, clock, counts.staged);
-    const listing = listingOf(run, poll.asOf);
+    const listing = await this.listingOf(run, poll.asOf);
     const { written, added } = await this.applying.applyNumbers(run, listing, progress);
     progress.unchanged = Math.max(0, counts.staged - written);
     const removal = poll.kind === 'full' ? removalProblem({ ...counts, ...progress }) : undefined;
@@ -173,6 +173,12 @@ export class StockSync {
     if (poll.kind === 'full') progress.changed = written + (await this.applying.applyRemovals(run, listing));
     await this.applying.refreshStatistics(run, counts.known + added);
     return this.complete(run, poll, listing, progress);
+  }
+
+  private async listingOf(run: SyncRunInHand, asOf: Date | null): Promise<StagedListing> {
+    const { polledAt, vendor } = run.lease;
+    const firstPolledAt = await this.runs.firstPolledAt(this.dataSource.manager, vendor.vendorId, asOf, polledAt);
+    return run.listing({ asOf, polledAt, firstPolledAt });
   }
 
   /** The picture is complete, and says so, in one transaction with the marks that the next poll goes on from. */
@@ -233,18 +239,4 @@ export class StockSync {
     const same = heldFor === 'CLOCK' || (await this.staged.lacksTheSame(on, vendorId, syncRunId, held));
     return same ? held.syncRunId : undefined;
   }
-}
-
-/** What of a run decides how its listing is applied. */
-export function listingOf({ syncRunId, lease }: SyncRunInHand, asOf: Date | null): StagedListing {
-  const { vendor, polledAt, epochAt } = lease;
-  const { vendorId, clockMarginMs, feedMaxAgeMs } = vendor;
-  const firstPolledAt = firstPoll(lease, asOf);
-  return { syncRunId, vendorId, asOf, clockMarginMs, feedMaxAgeMs, polledAt, firstPolledAt, epochAt };
-}
-
-function firstPoll({ polledAt, stockAsOf, fullAsOf, fullPolledAt }: SyncLease, asOf: Date | null): Date | null {
-  const isNew = asOf === null || stockAsOf === null || asOf > stockAsOf;
-  if (isNew) return polledAt;
-  return asOf.getTime() === fullAsOf?.getTime() ? fullPolledAt : null;
 }

@@ -16,9 +16,6 @@ export interface SyncLease {
   polledAt: Date;
   /** Vendor's clock: the newest listing that was applied. */
   stockAsOf: Date | null;
-  /** Vendor's clock: the last complete listing, and by ours when one of its time was first asked for. */
-  fullAsOf: Date | null;
-  fullPolledAt: Date | null;
   clockOffsetMs: number | null;
   /** Our clock: start of the last poll that confirmed the whole picture. */
   fullSyncedAt: Date | null;
@@ -39,8 +36,8 @@ export interface SyncLease {
 export interface Picture {
   kind: 'full' | 'delta';
   asOf: Date | null;
-  /** Our clock: when one of its time was first asked for. Null: not known. */
-  firstPolledAt: Date | null;
+  /** Our clock: when one of its time was first asked for. */
+  firstPolledAt: Date;
   /** An operator believes its time, though it may be before one that was applied. */
   timeBelieved: boolean;
   clockOffsetMs: number | null;
@@ -58,8 +55,6 @@ type LeaseRow = Parameters<typeof vendorOf>[0] & {
   sync_token: string;
   polled_at: Date;
   stock_as_of: Date | null;
-  full_as_of: Date | null;
-  full_polled_at: Date | null;
   clock_offset_ms: string | null;
   full_synced_at: Date | null;
   epoch_at: string | null;
@@ -80,7 +75,6 @@ const NOT_CLOSED = `b.operation = 'stock' AND b.open_until IS NOT NULL`;
 /** $1: lease in ms, $2: the installation's poll interval in ms. */
 const LEASE = `sync_token = sync_token + 1, sync_leased_until = clock_timestamp() + $1::integer * interval '1 ms'`;
 const LEASED = `${VENDOR_COLUMNS}, sync_token, clock_timestamp() AS polled_at, clock_offset_ms, full_synced_at,
-  full_as_of, full_polled_at,
   GREATEST(stock_as_of, full_as_of) AS stock_as_of, ${timestampText('stock_epoch_at')} AS epoch_at,
   CASE WHEN sync_marks_of = ${SOURCE} THEN sync_position END AS position,
   CASE WHEN sync_marks_of = ${SOURCE} THEN sync_etag END AS etag, sync_failures > 0 AS suspect,
@@ -248,8 +242,6 @@ function leaseOf(taken: LeaseRow): SyncLease {
     token: taken.sync_token,
     polledAt: taken.polled_at,
     stockAsOf: taken.stock_as_of,
-    fullAsOf: taken.full_as_of,
-    fullPolledAt: taken.full_polled_at,
     clockOffsetMs: taken.clock_offset_ms === null ? null : Number(taken.clock_offset_ms),
     fullSyncedAt: taken.full_synced_at,
     epochAt: taken.epoch_at,

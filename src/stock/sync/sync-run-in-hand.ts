@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { Transaction } from '../../database/sql';
 import type { Gate } from './gate';
+import type { StagedListing } from './settling';
 import type { SyncLease, SyncLeaseRepository } from './sync-lease.repository';
 
 /** What a vendor waits for another worker when ours has died; a heartbeat keeps the lease of one that lives. */
@@ -23,6 +24,13 @@ export class SyncRunInHand {
     private readonly dataSource: DataSource,
     private readonly leases: SyncLeaseRepository,
   ) {}
+
+  /** A listing of these times as this run applies it. */
+  listing(times: Pick<StagedListing, 'asOf' | 'polledAt' | 'firstPolledAt'>): StagedListing {
+    const { vendor, epochAt } = this.lease;
+    const { vendorId, clockMarginMs, feedMaxAgeMs } = vendor;
+    return { syncRunId: this.syncRunId, vendorId, clockMarginMs, feedMaxAgeMs, epochAt, ...times };
+  }
 
   /** Throws `SyncLeaseLost`, and nothing is written. */
   write<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {

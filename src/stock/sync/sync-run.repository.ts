@@ -78,6 +78,18 @@ export class SyncRunRepository {
     }
   }
 
+  /** When a listing of this time was first asked for, in a run that is remembered: this one, where there was none. */
+  async firstPolledAt(on: Connection, vendorId: string, asOf: Date | null, polledAt: Date): Promise<Date> {
+    const found = await row<{ at: Date }>(
+      on,
+      `SELECT LEAST($3::timestamptz,
+         (SELECT min(polled_at) FROM stock_sync_runs WHERE vendor_id = $1 AND as_of = $2),
+         (SELECT full_polled_at FROM vendors WHERE vendor_id = $1 AND full_as_of = $2)) AS at`,
+      [vendorId, asOf, polledAt],
+    );
+    return found!.at;
+  }
+
   /** Shows how far a run has come. */
   async note(on: Connection, syncRunId: string, progress: Progress): Promise<void> {
     await rows(

@@ -1,4 +1,5 @@
 import { Broker } from '../../../src/messaging/broker';
+import { WholeDatabase } from '../../../src/operations/backup/whole-database.repository';
 import { Sweeper } from '../../../src/orders/fulfilment/sweeper';
 import { type Desk, openDesk } from '../../support/desk';
 
@@ -302,6 +303,17 @@ describe('reconciling', () => {
       expect(await desk.order(sent)).toMatchObject({ status: 'pending', cancelRequestedAt: expect.any(String) });
       for (const orderId of others)
         expect(await desk.order(orderId)).toMatchObject({ status: 'pending', cancelRequestedAt: null });
+    });
+
+    it('decides nothing by what a vendor said before its database was restored from a backup', async () => {
+      const orderId = await desk.place('A-1', 1);
+      await desk.query(`UPDATE orders SET needs_attention = true, attention_reason = 'why'`);
+      await desk.query('DELETE FROM outbox');
+      await desk.reconcile();
+      const found = await desk.only('givenUpAndNotBought');
+      await WholeDatabase.at(desk.app.database.url, (database) => database.doubtPendingSince(new Date().toISOString()));
+      await expect(desk.resolve(found, 'fail')).rejects.toMatchObject({ code: 'CASE_OUTDATED' });
+      expect(await desk.order(orderId)).toMatchObject({ status: 'pending' });
     });
 
     it('have holds that wait for the next file, however often the same one is listed meanwhile: nothing is wrong', async () => {

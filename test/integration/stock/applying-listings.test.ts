@@ -178,6 +178,32 @@ describe('applying a listing', () => {
       await expectSoldOut(orderId);
     });
 
+    it('settles nothing by a listing from ahead that was held, and is believed once its time has come', async () => {
+      vendor.lists(at(-60), { A: 1 });
+      await app.sync('acme');
+      vendor.lists(at(3600), { A: 1 });
+      expect(await app.sync('acme')).toMatchObject({ status: 'held', heldFor: 'CLOCK' });
+      const orderId = await place('A', 1);
+      vendor.accepts(at(1));
+      await dispatchAll();
+      // Nearly an hour later, as far as anybody can tell.
+      await app.dataSource.query('UPDATE vendors SET clock_offset_ms = 3600000');
+      expect(await app.sync('acme')).toMatchObject({ status: 'succeeded' });
+      await expectSoldOut(orderId);
+    });
+
+    it('settles nothing late by a row that a listing made before has written since', async () => {
+      vendor.lists(at(600), { A: 2 });
+      await app.sync('acme');
+      const orderId = await place('A', 1);
+      await dispatchAll();
+      vendor.lists(at(600), { A: 1 });
+      await app.sync('acme');
+      vendor.onLookUp = () => ({ status: 200, body: { vendorOrderId: 'V-1', acceptedAt: at(1) } });
+      await dispatchAll();
+      expect(await holdOf(orderId)).toBe('acknowledged');
+    });
+
     it('settles nothing by a listing that was made before, and is still given afterwards', async () => {
       vendor.lists(at(600), { A: 1 });
       await app.sync('acme');

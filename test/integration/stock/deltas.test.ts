@@ -82,6 +82,19 @@ describe('a vendor that lists only what changed', () => {
     expect(await room.product('A')).toMatchObject({ vendor: 9, reserved: 0, stock: 9 });
   });
 
+  it('is settled by the complete listing of a time that a delta had first', async () => {
+    const orderId = await room.place('A', 1);
+    room.vendor.accepts(at(-50));
+    await room.dispatchAll();
+    delta(-40, { B: 9 });
+    await room.app.sync('acme');
+    expect(await room.holdOf(orderId)).toBe('acknowledged');
+    await room.app.dataSource.query('UPDATE vendors SET full_synced_at = NULL');
+    room.stock.lists(at(-40), { A: 9, B: 9 });
+    await room.app.sync('acme');
+    expect(await room.holdOf(orderId)).toBe('settled');
+  });
+
   it('settles a late acceptance by the rows it wrote, and by no other', async () => {
     const orders = { a: await room.place('A', 1), b: await room.place('B', 1) };
     await room.dispatchAll();
