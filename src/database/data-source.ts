@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ClientBase } from 'pg';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DataSource, type DataSourceOptions, type Logger } from 'typeorm';
 import { InitialSchema1764000000000 } from './migrations/1764000000000-initial-schema';
 import { Checkouts1764100000000 } from './migrations/1764100000000-checkouts';
 import { Cancellation1764200000000 } from './migrations/1764200000000-cancellation';
@@ -25,6 +25,8 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const SILENT_MS_MAX = STATEMENT_TIMEOUT_MS + 5000;
 /** Waiting longer for a row lock means somebody else is stuck. */
 const LOCK_TIMEOUT_MS = 10_000;
+/** Much less than orders wait for theirs. */
+const MIGRATION_LOCK_TIMEOUT_MS = 2000;
 /** An open transaction of a frozen process must not hold its locks, or an old snapshot, for long. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
 /**
@@ -34,6 +36,16 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
 const CONNECTION_SECONDS_MAX = 30;
 /** A sync that counts a million rows in parallel takes every core from the orders beside it. */
 const ONE_CORE_EACH = '-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0';
+
+/** Told or not, a migration that fails would be said on standard output; whoever migrates hears of it by its error. */
+const SILENT: Logger = {
+  logQuery: () => undefined,
+  logQueryError: () => undefined,
+  logQuerySlow: () => undefined,
+  logSchemaBuild: () => undefined,
+  logMigration: () => undefined,
+  log: () => undefined,
+};
 
 export interface PoolOptions {
   connectionsMax: number;
@@ -69,6 +81,7 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
     migrationsTransactionMode: 'each',
     synchronize: false,
     logging: false,
+    logger: SILENT,
     installExtensions: false,
     poolSize: pool.connectionsMax,
     connectTimeoutMS: pool.waitMs,
@@ -90,9 +103,23 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
 }
 
 /** For migrations and commands: one connection, and as long as a statement needs. */
-export function singleConnection(url: string): DataSource {
+export function singleConnection(url: string, limits: SessionLimits = {}): DataSource {
   const options = dataSourceOptions(url, { connectionsMax: 2, waitMs: 10_000 });
-  return new DataSource({ ...options, extra: { keepAlive: true, onConnect: survivesItsEnd } });
+  return new DataSource({ ...options, extra: { keepAlive: true, onConnect: survivesItsEnd, ...limits } });
+}
+
+/** In milliseconds, by PostgreSQL's own names. */
+interface SessionLimits {
+  lock_timeout?: number;
+  idle_in_transaction_session_timeout?: number;
+}
+
+/** For `migrate`, which asks again: whoever wants the same table queues behind a lock that is waited for. */
+export function migratingConnection(url: string): DataSource {
+  return singleConnection(url, {
+    lock_timeout: MIGRATION_LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+  });
 }
 
 /**

@@ -1,21 +1,51 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import { migrations } from './data-source';
+import { databaseFailure } from './database-errors';
 import { SchemaTooNew } from './schema-too-new';
 import { type Connection, rows } from './sql';
 
 /** Arbitrary, but ours: whoever migrates holds this advisory lock. */
 const MIGRATION_LOCK = 4_812_006_173;
 
-/** Applies what is pending and answers its names. Safe twice, and from two places at once: the second waits. Throws `SchemaTooNew`. */
-export async function migrate(dataSource: DataSource): Promise<string[]> {
+/** A quarter of an hour, together with waiting for the locks: a dump of a large database holds them as long as it takes. */
+const TRIES_MAX = 300;
+const RETRY_PAUSE_MS = 1000;
+const LOCKED =
+  'Waiting for a table that somebody else reads or writes in a long transaction, such as pg_dump; orders go on meanwhile.';
+
+/**
+ * Applies what is pending and answers its names. Safe twice, and from two places at once: the second waits. `onNotice` is told
+ * once that it waits for tables. Throws `SchemaTooNew`.
+ */
+export async function migrate(
+  dataSource: DataSource,
+  onNotice: (sentence: string) => void = () => undefined,
+): Promise<string[]> {
   const lock = dataSource.createQueryRunner();
   try {
+    await lock.query('SET lock_timeout = 0');
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    await pendingMigrations(dataSource.manager);
-    return (await dataSource.runMigrations()).map(({ name }) => name);
+    return await applyPending(dataSource, onNotice);
   } finally {
     await lock.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
+    await lock.query('RESET lock_timeout').catch(() => undefined);
     await lock.release();
+  }
+}
+
+/** Each migration is a transaction, so those that are done stay so when the next finds its tables in use. */
+async function applyPending(dataSource: DataSource, onNotice: (sentence: string) => void): Promise<string[]> {
+  const pending = await pendingMigrations(dataSource.manager);
+  for (let tries = 1; ; tries++) {
+    try {
+      await dataSource.runMigrations();
+      return pending;
+    } catch (error) {
+      if (databaseFailure(error) !== 'conflict' || tries === TRIES_MAX) throw error;
+      if (tries === 1) onNotice(LOCKED);
+      await pause(RETRY_PAUSE_MS);
+    }
   }
 }
 

@@ -47,6 +47,25 @@ async function ended(process: AppProcess): Promise<number | null> {
   return process.stop();
 }
 
+describe('npm run restore -- --recovered', () => {
+  it('says how many pending orders of a database that was recovered otherwise are looked up first', async () => {
+    database = await createDatabase();
+    const env = { DATABASE_URL: database.url };
+    const done = await run(RESTORE, ['--recovered', '2026-01-31T12:00:00Z'], env);
+    expect(done).toMatchObject({ code: 0, stdout: '0 pending orders are looked up before they are sent.\n' });
+  });
+
+  it.each([
+    ['no time', ['--recovered', 'yesterday'], /^--recovered: expected a time of the past/],
+    ['a time to come', ['--recovered', '2999-01-31T12:00:00Z'], /^--recovered: expected a time of the past/],
+    ['a backup as well', ['--recovered', '2026-01-31T12:00:00Z', '--from', 'there'], /^Usage:/],
+    ['the embedded database', ['--recovered', '2026-01-31T12:00:00Z'], /^--recovered: set DATABASE_URL/],
+  ])('(%s) is a wrong call', async (_, args, sentence) => {
+    const { code, stderr } = await run(RESTORE, args, { HOLDFAST_DATA_DIR: dataDir });
+    expect([code, stderr]).toEqual([2, expect.stringMatching(sentence)]);
+  });
+});
+
 describe('flags', () => {
   it('--help says the modes, the flags and the commands', async () => {
     const { code, stdout } = await run(MAIN, ['--help']);
@@ -259,6 +278,27 @@ describe('a database', () => {
     expect(app.output()).toMatch(sentence);
     const migrating = await run(MIGRATE, [], { DATABASE_URL: database.url });
     expect([migrating.code, migrating.stderr]).toEqual([1, expect.stringMatching(sentence)]);
+  });
+
+  it('that is being dumped is migrated when that is over, and lets orders through meanwhile', async () => {
+    database = await createDatabase();
+    const { dataSource, url } = database;
+    await dataSource.undoLastMigration();
+    const dump = dataSource.createQueryRunner();
+    await dump.startTransaction();
+    await dump.query('LOCK TABLE orders IN ACCESS SHARE MODE');
+    const migrating = run(MIGRATE, [], { DATABASE_URL: url });
+    const waits = `SELECT FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass`;
+    await waitFor(async () => (await dataSource.query(waits)).length > 0, { withinMs: 20_000, what: 'the migration' });
+    // Queues behind the migration, which gives way sooner than orders give up.
+    await dataSource.query('SELECT FROM orders FOR NO KEY UPDATE');
+    await dump.commitTransaction();
+    await dump.release();
+    expect(await migrating).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^Applied: \w+\n$/),
+      stderr: expect.stringMatching(/^Waiting for a table .*\n$/),
+    });
   });
 
   it('is migrated once, by whoever comes first of three at once, and not again', async () => {

@@ -64,17 +64,18 @@ export class WholeDatabase {
   /**
    * What was pending at a time may have been sent since, for all that this database remembers: as after an attempt of which
    * nothing was heard it is looked up before it is sent, and cancelled by its vendor only. What its vendor was found to say
-   * before says nothing any more.
+   * before says nothing any more. Answers how many there are.
    */
-  async doubtPendingSince(at: string): Promise<void> {
-    await rows(
+  async doubtPendingSince(at: string): Promise<number> {
+    const doubted = await rows(
       this.on,
       `WITH doubted AS (
          UPDATE orders SET claim_token = nextval('fencing_tokens') WHERE status = 'pending' RETURNING order_id, claim_token)
        INSERT INTO dispatch_attempts (order_id, token, started_at, deadline_at, counted)
-       SELECT order_id, claim_token, $1::timestamptz, clock_timestamp(), false FROM doubted`,
+       SELECT order_id, claim_token, $1::timestamptz, clock_timestamp(), false FROM doubted RETURNING order_id`,
       [at],
     );
+    return doubted.length;
   }
 
   private get on(): Connection {

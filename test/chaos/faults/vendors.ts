@@ -37,8 +37,8 @@ export const vendorFaults: Fault[] = [
     latency: { ms: 700, share: 0.7, seed },
     slowDrip: { bytesPerSecond: 60, share: 0.3, seed },
   })),
-  simulated('vendor-429', 'every vendor answers 429, mostly', BUSY, (seed) => ({
-    tooManyRequests: { retryAfterSeconds: 1, share: 0.7, seed },
+  simulated('vendor-429', 'every vendor answers 429, four times of five', BUSY, (seed) => ({
+    tooManyRequests: { retryAfterSeconds: 1, share: 0.8, seed },
   })),
   simulated('vendor-rubbish', 'every vendor answers what nobody can read, every other time', LEFT_ALONE, (seed) => ({
     unreadableBody: { share: 0.5, seed },
