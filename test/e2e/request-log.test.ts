@@ -43,6 +43,8 @@ describe('the log', () => {
         .filter((line) => line.includes('"id":"mine"'))
         .map((line) => JSON.parse(line) as Record<string, unknown>);
     await waitFor(() => lines().length >= 2, { withinMs: 5000, what: 'the lines' });
+    const begins = Object.keys(JSON.parse(api.output().split('\n', 1)[0]!)).slice(0, 4);
+    expect(lines().map((line) => Object.keys(line).slice(0, 4))).toEqual([begins, begins]);
     expect(lines()).toEqual([
       expect.objectContaining({
         level: 30,
