@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { HalfRestored } from './half-restored';
 import { pendingMigrations } from './migrate';
 import { SchemaTooNew } from './schema-too-new';
 
@@ -42,6 +43,7 @@ export class DatabaseConnector {
       return this.migrated ? undefined : `${pending.length} migrations are pending: run npm run migrate`;
     } catch (error) {
       if (error instanceof SchemaTooNew) throw error;
+      if (error instanceof HalfRestored) return error.message;
       return `the database cannot be reached (${(error as Error).message})`;
     }
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Connection, row } from './sql';
+import { type Connection, row, rows } from './sql';
 
 /** Chores that one process does for all. A lease is not given back: it says when the chore is due again, too. */
 @Injectable()
@@ -14,5 +14,10 @@ export class LeaseRepository {
       [name, leaseMs],
     );
     return taken !== undefined;
+  }
+
+  async prolong(on: Connection, name: string, byMs: number): Promise<void> {
+    const statement = `UPDATE leases SET leased_until = leased_until + $2::integer * interval '1 ms' WHERE name = $1`;
+    await rows(on, statement, [name, byMs]);
   }
 }

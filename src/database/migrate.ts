@@ -2,8 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import { migrations } from './data-source';
 import { databaseFailure } from './database-errors';
+import { HalfRestored } from './half-restored';
 import { SchemaTooNew } from './schema-too-new';
-import { type Connection, rows } from './sql';
+import { type Connection, row, rows } from './sql';
 
 /** Arbitrary, but ours: whoever migrates holds this advisory lock. */
 const MIGRATION_LOCK = 4_812_006_173;
@@ -16,7 +17,7 @@ const LOCKED =
 
 /**
  * Applies what is pending and answers its names. Safe twice, and from two places at once: the second waits. `onNotice` is told
- * once that it waits for tables. Throws `SchemaTooNew`.
+ * once that it waits for tables. Throws `SchemaTooNew` and `HalfRestored`.
  */
 export async function migrate(
   dataSource: DataSource,
@@ -49,13 +50,14 @@ async function applyPending(dataSource: DataSource, onNotice: (sentence: string)
   }
 }
 
-/** Names of the migrations this release has and the database has not. Throws `SchemaTooNew`. */
+/** Names of the migrations this release has and the database has not. Throws `SchemaTooNew` and `HalfRestored`. */
 export async function pendingMigrations(on: Connection): Promise<string[]> {
-  const [{ exists }] = (await rows<{ exists: boolean }>(
+  const found = await row<{ migrations: boolean; orders: boolean }>(
     on,
-    `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
-  )) as [{ exists: boolean }];
-  const applied = exists ? await rows<{ name: string }>(on, 'SELECT name FROM migrations') : [];
+    `SELECT to_regclass('migrations') IS NOT NULL AS migrations, to_regclass('orders') IS NOT NULL AS orders`,
+  );
+  const applied = found!.migrations ? await rows<{ name: string }>(on, 'SELECT name FROM migrations') : [];
+  if (found!.migrations && found!.orders && applied.length === 0) throw new HalfRestored();
   const known = migrations.map(({ name }) => name);
   const present = applied.map(({ name }) => name);
   const unknown = present.filter((name) => !known.includes(name));

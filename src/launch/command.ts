@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { ConfigError } from '../config/config';
 import { type DatabaseFailure, databaseFailure } from '../database/database-errors';
 import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres.errors';
+import { HalfRestored } from '../database/half-restored';
 import { SchemaTooNew } from '../database/schema-too-new';
 import { Refusal } from '../http/refusal';
 import { BackupError } from '../operations/backup/backup.errors';
@@ -17,7 +18,10 @@ const failedByDatabase: Record<DatabaseFailure, string> = {
 };
 
 /** Their message says what happened, and what to do. */
-const explained = [ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew, Refusal, UsageError, BackupError];
+const explained = [
+  ...[ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew, HalfRestored],
+  ...[Refusal, UsageError, BackupError],
+];
 
 /**
  * Runs a command line to its end: exit code 0, 2 for a wrong call, 1 for everything else, without a stack where we know why.

@@ -47,6 +47,10 @@ export async function runApp(mode: 'api' | 'worker' | 'all', demo: boolean, give
   ]);
   const url = await listen(app, mode, demo, config);
   embedded?.announce(url);
+  // The demo's welcome shows it.
+  if (embedded && !demo && given.adminApiKey === undefined) {
+    new Logger('Holdfast').log(`API key, with every scope: ${config.adminApiKey}`);
+  }
   await goToWork(app, mode);
   if (show && simulator) await show.welcome(app, config, url, simulator);
 }

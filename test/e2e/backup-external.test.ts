@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DataSource } from 'typeorm';
 import { singleConnection } from '../../src/database/data-source';
-import { dumpCopying } from '../../src/operations/backup/dump';
+import { dumpCopying, restoreDump } from '../../src/operations/backup/dump';
 import { newId } from '../../src/database/new-id';
-import type { Manifest } from '../../src/operations/backup/manifest';
+import { type Manifest, readBackup } from '../../src/operations/backup/manifest';
 import { stagingTable } from '../../src/stock/sync/staging.repository';
 import { ApiClient } from '../support/client';
 import { run } from '../support/command';
@@ -20,6 +20,7 @@ import { waitFor } from '../support/wait';
 const BACKUP = 'launch/backup.command.js';
 const RESTORE = 'launch/restore.command.js';
 const MIGRATE = 'launch/migrate.command.js';
+const BROKEN_OFF = /A restore into this database is under way, or was broken off/;
 const ORDERS_BEFORE = 100;
 const ADMIN_API_KEY = `test-${randomBytes(16).toString('hex')}`;
 
@@ -182,6 +183,41 @@ describe.each(transports)('a dump of an external database, taken while orders tr
       await worker.destroy();
       expect(said).toEqual(said.map(() => 'done'));
     } finally {
+      await postgres.remove();
+      rmSync(backups, { recursive: true, force: true });
+    }
+  },
+);
+
+(canStartPostgres ? it : it.skip)(
+  'a restore that is broken off once its tables are there leaves nothing that any process starts on',
+  async () => {
+    const backups = mkdtempSync(join(tmpdir(), 'holdfast-backups-'));
+    const postgres = await ExternalPostgres.start();
+    let api: AppProcess | undefined;
+    try {
+      await postgres.run('CREATE DATABASE lost');
+      await postgres.run('CREATE DATABASE restored');
+      expect((await run(MIGRATE, [], { DATABASE_URL: postgres.urlOf('lost') })).code).toBe(0);
+      const { stdout } = await run(BACKUP, ['--to', backups], { DATABASE_URL: postgres.urlOf('lost') });
+      const backup = await readBackup(stdout.split('\n', 1)[0]!);
+      const DATABASE_URL = postgres.urlOf('restored');
+      const prepared = await singleConnection(DATABASE_URL).initialize();
+      const killed = restoreDump(backup, DATABASE_URL, process.env['PATH']!, async () => {
+        expect(await prepared.query('SELECT order_id FROM orders')).toEqual([]);
+        throw new Error('Killed.');
+      });
+      await expect(killed).rejects.toThrow('Killed.\nThe restore is not finished: drop this database');
+      await prepared.destroy();
+
+      api = await startProcess('api', { DATABASE_URL, ADMIN_API_KEY, PORT: String(await freePort()) });
+      const ready = `${api.url}/health/ready`;
+      await waitFor(async () => BROKEN_OFF.test(await (await fetch(ready)).text()), { withinMs: 10_000, what: 'why' });
+      expect((await fetch(ready)).status).toBe(503);
+      const migrated = await run(MIGRATE, [], { DATABASE_URL });
+      expect([migrated.code, migrated.stderr]).toEqual([1, expect.stringMatching(BROKEN_OFF)]);
+    } finally {
+      await api?.kill();
       await postgres.remove();
       rmSync(backups, { recursive: true, force: true });
     }

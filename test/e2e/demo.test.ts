@@ -63,6 +63,21 @@ describe('npm start, on a machine with nothing but Node', () => {
     });
   });
 
+  it('tells its key also without the demo, as a line of its log', async () => {
+    const dataDir = keptDataDir();
+    const env = { HOLDFAST_DATA_DIR: dataDir, PORT: String(await freePort()), LOG_LEVEL: 'info' };
+    const app = await startProcess('all', env);
+    started.push(app);
+    await waitFor(() => app.output().includes('API key, with every scope'), { withinMs: 10_000, what: 'the key' });
+    const lines = app
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('API key'));
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+      `API key, with every scope: ${readFileSync(join(dataDir, 'admin-api-key'), 'utf8').trim()}`,
+    ]);
+  });
+
   it('refuses a second process on the same data, naming the first one and its address', async () => {
     const dataDir = keptDataDir();
     const first = await startDemo(dataDir, String(await freePort()));

@@ -131,6 +131,9 @@ describe('npm run ops, beside a running installation', () => {
     expect(held.code).toBe(4);
     const { syncRunId, status } = JSON.parse(held.stdout);
     expect(status).toBe('held');
+    // It finds the same, and what was found still waits.
+    const repeated = await ops('sync', 'start', 'acme', '--json');
+    expect([repeated.code, JSON.parse(repeated.stdout).status]).toEqual([4, 'superseded']);
     await installation.vendor.faults({});
     expect((await ops('sync', 'list', 'acme')).stdout).toContain(syncRunId);
     const note = ['--note', 'their feed is broken'];

@@ -1,5 +1,7 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { ApiClient } from '../support/client';
+import { run } from '../support/command';
 import { newDataDir } from '../support/data-dir';
 import { freePort, startProcess } from '../support/processes';
 
@@ -25,5 +27,18 @@ describe('--mode=vendors', () => {
     expect(again.body).toMatchObject({ vendorOrderId: bought.body.vendorOrderId, status: 'accepted' });
     expect(await second.stop()).toBe(0);
     rmSync(dataDir, { recursive: true });
+  });
+
+  it('says which directory it cannot use', async () => {
+    const file = join(newDataDir(), 'a-file');
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, '');
+    const env = { HOLDFAST_DATA_DIR: file, VENDORS_PORT: String(await freePort()) };
+    const { code, stderr } = await run('main.js', ['--mode=vendors'], env);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^HOLDFAST_DATA_DIR: .*a-file\/vendors cannot be written .*\n$/),
+    ]);
+    rmSync(dirname(file), { recursive: true });
   });
 });

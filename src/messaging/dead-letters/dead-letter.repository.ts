@@ -114,6 +114,17 @@ export class DeadLetterRepository {
     return dismissed.length;
   }
 
+  /** open → dismissed, of orders that were given up and have been decided since, such as by their client's cancellation. */
+  async dismissDecided(on: Connection): Promise<void> {
+    await rows(
+      on,
+      `UPDATE dead_letters d SET status = 'dismissed', decided_at = clock_timestamp(), decided_by = 'system'
+       WHERE status = 'open' AND source_key IS NULL AND payload->>'orderId' = order_id AND EXISTS (
+         SELECT FROM orders o WHERE o.order_id = d.order_id AND o.status <> 'pending'
+           AND o.recall_requested_at IS NULL AND NOT o.needs_attention)`,
+    );
+  }
+
   /** Nobody else decides about them until the transaction ends. Answers those that are still open. Lock orders before. */
   lockOpen(tx: Transaction, deadLetterIds: string[]): Promise<OpenDeadLetter[]> {
     return rows(

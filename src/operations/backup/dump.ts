@@ -12,6 +12,9 @@ import { type Backup, majorOf } from './manifest';
 import { WholeDatabase } from './whole-database.repository';
 
 const DUMP = 'database.dump';
+/** Of a dump's contents. An extension that an administrator has made for us is his to comment on; the comment is its own anyway. */
+const EXTENSION_COMMENT = /^\d+; .* COMMENT - EXTENSION /;
+const MIGRATIONS = /^\d+; \d+ \d+ TABLE DATA \S+ migrations /;
 /** Whatever they say is shown as it came. */
 const SAID_BYTES_MAX = 1024 * 1024;
 
@@ -34,11 +37,16 @@ export function dumpCopying(databaseUrl: string, searchPath: string): Copying {
   };
 }
 
-/** Restores a dump into an empty database, in one transaction: whole or not at all. Throws `BackupError`. */
+/**
+ * Restores a dump into an empty database: its tables, whole or not at all; then what `prepare` does to them; and only then what
+ * they were migrated by, without which no process of ours starts (`HalfRestored`): one that did earlier would send again what
+ * the dump has forgotten. Throws `BackupError`.
+ */
 export async function restoreDump(
   { folder, manifest }: Backup,
   databaseUrl: string,
   searchPath: string,
+  prepare: () => Promise<void>,
 ): Promise<void> {
   const [wanted, major] = [majorOf(manifest.postgres), await emptyServerMajor(databaseUrl)];
   if (major < wanted) {
@@ -48,31 +56,28 @@ export async function restoreDump(
   }
   const { pgRestore } = await findDumpPrograms(major, searchPath);
   const dump = join(folder, DUMP);
-  const contents = await run(pgRestore, ['--list', dump], databaseUrl, searchPath);
-  const scratch = await mkdtemp(join(tmpdir(), 'holdfast-restore-'));
+  const contents = (await run(pgRestore, ['--list', dump], databaseUrl, searchPath)).split('\n');
+  const restoreOnly = async (entries: string[]): Promise<void> => {
+    const scratch = await mkdtemp(join(tmpdir(), 'holdfast-restore-'));
+    try {
+      const list = join(scratch, 'contents');
+      await writeFile(list, entries.join('\n'));
+      const whole = ['--single-transaction', '--exit-on-error', '--no-owner', '--no-privileges'];
+      await run(pgRestore, [...whole, `--use-list=${list}`, dump], databaseUrl, searchPath);
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  };
+  await restoreOnly(contents.filter((entry) => !EXTENSION_COMMENT.test(entry) && !MIGRATIONS.test(entry)));
   try {
-    const list = join(scratch, 'contents');
-    await writeFile(list, withoutExtensionComments(contents));
-    const args = [
-      '--single-transaction',
-      '--exit-on-error',
-      '--no-owner',
-      '--no-privileges',
-      `--use-list=${list}`,
-      dump,
-    ];
-    await run(pgRestore, args, databaseUrl, searchPath);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
+    await prepare();
+    await restoreOnly(contents.filter((entry) => MIGRATIONS.test(entry)));
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new BackupError(`${message}\nThe restore is not finished: drop this database and restore into a new one.`, {
+      cause,
+    });
   }
-}
-
-/** An extension that an administrator has made for us is his to comment on; the comment is the extension's own anyway. */
-function withoutExtensionComments(contents: string): string {
-  return contents
-    .split('\n')
-    .filter((line) => !/^\d+; .* COMMENT - EXTENSION /.test(line))
-    .join('\n');
 }
 
 /** A database with tables is never written over: there is no way back. */

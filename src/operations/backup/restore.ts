@@ -29,8 +29,14 @@ export async function restore(backup: Backup, order: RestoreOrder): Promise<void
     if (databaseUrl === undefined) {
       throw new BackupError('The backup is a dump of an external database: set DATABASE_URL to an empty database.');
     }
-    await restoreDump(backup, databaseUrl, searchPath);
-    return concludeDump(backup, order, databaseUrl);
+    await restoreDump(backup, databaseUrl, searchPath, () =>
+      WholeDatabase.at(databaseUrl, async (database) => {
+        await lookUpFirst(database, backup, order);
+        // Plans made without statistics read whole tables, and a dump has none.
+        await database.analyze();
+      }),
+    );
+    return WholeDatabase.at(databaseUrl, (database) => compare(database, backup));
   }
   if (databaseUrl !== undefined) {
     throw new BackupError('The backup holds the files of an embedded database: unset DATABASE_URL to restore it.');
@@ -38,35 +44,24 @@ export async function restore(backup: Backup, order: RestoreOrder): Promise<void
   await restorePhysical(backup, order);
   const server = await startEmbedded({ dataDir, onNotice, restoring: true });
   try {
-    await conclude(backup, order, server.url);
+    await WholeDatabase.at(server.url, async (database) => {
+      await lookUpFirst(database, backup, order);
+      await compare(database, backup);
+    });
     await finishRestore(dataDir);
   } finally {
     await server.stop();
   }
 }
 
-/** The tables are there already, so an application that starts now finds them. */
-async function concludeDump(backup: Backup, order: RestoreOrder, databaseUrl: string): Promise<void> {
-  try {
-    await conclude(backup, order, databaseUrl);
-    // Plans made without statistics read whole tables, and a dump has none.
-    await WholeDatabase.at(databaseUrl, (database) => database.analyze());
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new BackupError(
-      `${message}\nThe tables were restored, but the restore is not finished: drop this database and restore into a new one.`,
-      { cause },
-    );
-  }
+async function lookUpFirst(database: WholeDatabase, { manifest }: Backup, { paused }: RestoreOrder): Promise<void> {
+  if (paused) await database.pauseVendors();
+  await database.doubtPendingSince(manifest.asOf);
 }
 
-function conclude({ manifest }: Backup, { paused }: RestoreOrder, databaseUrl: string): Promise<void> {
-  return WholeDatabase.at(databaseUrl, async (database) => {
-    if (paused) await database.pauseVendors();
-    await database.doubtPendingSince(manifest.asOf);
-    const { migrations } = await database.standing();
-    if (migrations.join() !== manifest.migrations.join()) {
-      throw new BackupError('The restored database is another one than its manifest says: do not use it.');
-    }
-  });
+async function compare(database: WholeDatabase, { manifest }: Backup): Promise<void> {
+  const { migrations } = await database.standing();
+  if (migrations.join() !== manifest.migrations.join()) {
+    throw new BackupError('The restored database is another one than its manifest says: do not use it.');
+  }
 }

@@ -85,8 +85,14 @@ async function followRun(session: Session, vendorId: string, syncRunId: string):
     }),
   });
   session.screen.tell(summary(run), run);
-  if (run.status === 'held') return ExitCode.found;
+  // One that finds what a held one has found already is superseded.
+  if (run.status === 'held' || (run.status === 'superseded' && (await anyHeld(session, vendorId))))
+    return ExitCode.found;
   return run.status === 'succeeded' || run.status === 'superseded' ? ExitCode.done : ExitCode.failed;
+}
+
+async function anyHeld({ api }: Session, vendorId: string): Promise<boolean> {
+  return (await api.get<Page<SyncRun>>(pathOf(vendorId), { status: 'held', limit: 1 })).items.length > 0;
 }
 
 async function runOf({ api }: Session, vendorId: string, syncRunId: string): Promise<SyncRun> {

@@ -3,11 +3,11 @@ import { DataSource } from 'typeorm';
 import { LeaseRepository } from '../../database/lease.repository';
 import type { Agent } from '../../lifecycle/agents';
 import { type Loop, Loops } from '../../lifecycle/loop';
-import { type CountScope, CountRepository } from './count.repository';
+import { type Count, type CountScope, CountRepository } from './count.repository';
 import { Counting } from './counting';
 import type { Violation } from './invariants';
 import { LostMessages } from './lost-messages';
-import type { ViolationList } from './violation-list';
+import type { ViolationList, Violations } from './violation-list';
 
 /** With the time that it takes, up to 25 s, the last count of what is recent is never older than a minute. */
 const EVERY_MS = { recent: 30_000, everything: 3_600_000 };
@@ -54,8 +54,11 @@ export class Counter implements Agent {
   private async startDue(): Promise<number> {
     for (const [scope, everyMs] of Object.entries(EVERY_MS) as [CountScope, number][]) {
       if (this.underWay.has(scope)) continue;
-      if (!(await this.leases.take(this.dataSource.manager, `consistency-${scope}`, everyMs))) continue;
+      const [lease, forMs] = [`consistency-${scope}`, Math.min(everyMs, PACES[scope].msMax)];
+      if (!(await this.leases.take(this.dataSource.manager, lease, forMs))) continue;
+      // One that is broken off, or whose process is killed, is due again once it would have been over.
       const count = this.runOnce(scope)
+        .then(() => this.leases.prolong(this.dataSource.manager, lease, everyMs - forMs))
         .catch(
           (error: unknown) => this.stopping.signal.aborted || this.logger.warn({ err: error, scope }, 'Not counted'),
         )
@@ -68,10 +71,12 @@ export class Counter implements Agent {
   async runOnce(scope: CountScope): Promise<void> {
     const on = this.dataSource.manager;
     const before = (await this.counts.last(on))?.violations ?? [];
+    const everything = await this.counts.last(on, 'everything');
     const checkedAt = await this.counts.now(on);
-    const found = await this.count(scope, before);
+    // A count of everything takes a minute, so one of what is recent began later, and knows nothing of what it has named.
+    const found = await this.count(scope, [...before, ...(everything?.violations ?? [])]);
     found.add(await this.lost.violations(before));
-    if (scope === 'recent') await this.addUnlisted(found);
+    if (scope === 'recent') found.add(unlistedOf(everything));
     const { total, listed } = found.all;
     await this.counts.store(on, scope, checkedAt, found.all);
     if (total > 0) this.logger.error({ scope, violations: total, first: listed[0] }, 'Our books do not add up');
@@ -81,11 +86,9 @@ export class Counter implements Agent {
     const pace = { ...PACES[scope], signal: this.stopping.signal };
     return scope === 'recent' ? this.counting.recent(named, pace) : this.counting.everything(pace);
   }
+}
 
-  /** Those that the last count of everything had only counted are looked at again by its next one; until then they count. */
-  private async addUnlisted(found: ViolationList): Promise<void> {
-    const everything = await this.counts.last(this.dataSource.manager, 'everything');
-    if (!everything) return;
-    found.add({ total: everything.violationCount - everything.violations.length, listed: [] });
-  }
+/** Those that the last count of everything had only counted are looked at again by its next one; until then they count. */
+function unlistedOf(everything: Count | undefined): Violations {
+  return { total: everything ? everything.violationCount - everything.violations.length : 0, listed: [] };
 }

@@ -71,8 +71,8 @@ export class Counting {
 
   private async again(count: CountInHand, named: Violation[]): Promise<void> {
     const ofTables = named.filter(({ invariant }) => invariant !== MESSAGE_INVARIANT);
-    const productIds = ofTables.map(({ productId }) => productId).filter((id) => id !== undefined);
-    const orderIds = ofTables.map(({ orderId }) => orderId).filter((id) => id !== undefined);
+    const productIds = distinct(ofTables.map(({ productId }) => productId));
+    const orderIds = distinct(ofTables.map(({ orderId }) => orderId));
     if (productIds.length > 0) await count.look((on) => this.checks.products(on, productIds));
     if (orderIds.length === 0) return;
     await count.look((on) => this.checks.orders(on, orderIds));
@@ -134,4 +134,8 @@ class CountInHand {
     const hasTime = performance.now() - this.startedAt < msMax / 2;
     if (restFactor > 0 && hasTime) await pause(tookMs * restFactor, undefined, { signal });
   }
+}
+
+function distinct(ids: (string | undefined)[]): string[] {
+  return [...new Set(ids)].filter((id) => id !== undefined);
 }

@@ -109,7 +109,10 @@ export class CaseRepository {
     return closed.length;
   }
 
-  /** Closes what somebody has decided elsewhere: an order that waits for no operator any more, a sync that is not held. */
+  /**
+   * Closes what somebody has decided elsewhere: an order that waits for no operator any more, a sync that is not held. One that
+   * was accepted is `running` while it is applied, and held again where that fails.
+   */
   async closeDecided(on: Connection): Promise<void> {
     await rows(
       on,
@@ -118,7 +121,7 @@ export class CaseRepository {
        WHERE status = 'open' AND (
          kind = ANY ($1) AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = c.subject AND o.needs_attention)
          OR kind = 'heldSync' AND NOT EXISTS (
-           SELECT FROM stock_sync_runs r WHERE r.sync_run_id = c.subject AND r.status = 'held'))`,
+           SELECT FROM stock_sync_runs r WHERE r.sync_run_id = c.subject AND r.status IN ('held', 'running')))`,
       [[...ANSWERED, 'givenUpAndUnknown'], NOTE_DECIDED],
     );
   }
@@ -144,16 +147,15 @@ export class CaseRepository {
     );
   }
 
-  /** open → resolved. Answers whether it was open. */
-  async resolve(on: Connection, caseId: string, resolution: Resolution, { by, note }: Ruling): Promise<boolean> {
-    const resolved = await row(
+  /** open → resolved, whoever had noticed first that it was decided. */
+  async resolve(on: Connection, caseId: string, resolution: Resolution, { by, note }: Ruling): Promise<void> {
+    await rows(
       on,
       `UPDATE reconciliation_cases
        SET status = 'resolved', resolution = $2, note = $3, actor = $4, resolved_with = $5, resolved_at = clock_timestamp()
-       WHERE case_id = $1 AND status = 'open' RETURNING case_id`,
+       WHERE case_id = $1 AND (status = 'open' OR resolution = '${GONE}')`,
       [caseId, resolution, note, by.client, by.apiKeyId],
     );
-    return resolved !== undefined;
   }
 
   async countOpen(on: Connection): Promise<number> {

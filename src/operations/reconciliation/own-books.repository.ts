@@ -23,12 +23,15 @@ export class OwnBooksRepository {
       oldest: string;
       since: Date;
       orders: number;
+      acknowledged: number;
     }>(
       on,
       `SELECT p.product_id AS "productId", p.vendor_quantity AS "vendorQuantity", p.reserved_quantity AS "reservedQuantity",
-              held.oldest, held.since, held.orders
+              held.oldest, held.since, held.orders, held.acknowledged
        FROM (
-         SELECT product_id, min(order_id) AS oldest, min(created_at) AS since, count(*)::integer AS orders FROM orders
+         SELECT product_id, min(order_id) AS oldest, min(created_at) AS since, count(*)::integer AS orders,
+                COALESCE(sum(quantity) FILTER (WHERE hold_state = 'acknowledged'), 0)::integer AS acknowledged
+         FROM orders
          WHERE vendor_id = $1 AND hold_state IN ('held', 'acknowledged') GROUP BY product_id) held
          JOIN products p ON p.vendor_id = $1 AND p.product_id = held.product_id
        WHERE p.reserved_quantity > p.vendor_quantity
@@ -38,16 +41,15 @@ export class OwnBooksRepository {
        ORDER BY p.product_id LIMIT $3`,
       [vendorId, forMs, FINDINGS_MAX],
     );
-    return found.map(({ productId, oldest, since, ...evidence }) => ({
-      ...aboutProduct('soldUnderUs', productId),
-      essence: oldest,
-      evidence: {
-        ...evidence,
-        excess: evidence.reservedQuantity - evidence.vendorQuantity,
-        since: since.toISOString(),
-      },
-      resolutions: ['cancelNewest', 'dismiss'],
-    }));
+    return found.map(({ productId, oldest, since, ...evidence }) => {
+      const excess = evidence.reservedQuantity - evidence.vendorQuantity;
+      return {
+        ...aboutProduct('soldUnderUs', productId),
+        essence: essenceOf(oldest, excess),
+        evidence: { ...evidence, excess, since: since.toISOString() },
+        resolutions: ['cancelNewest', 'dismiss'],
+      };
+    });
   }
 
   /** Products with holds that the vendor's listings, though complete and later, have not settled. */
@@ -81,7 +83,7 @@ export class OwnBooksRepository {
     );
     return found.map(({ productId, oldest, ...evidence }) => ({
       ...aboutProduct('holdsNeverSettle', productId),
-      essence: oldest,
+      essence: essenceOf(oldest, evidence.quantity),
       evidence,
       resolutions: ['settle', 'dismiss'],
     }));
@@ -152,4 +154,9 @@ export class OwnBooksRepository {
 
 function aboutProduct<Kind extends Finding['kind']>(kind: Kind, productId: string) {
   return { kind, subject: productId, orderId: null, productId, claimToken: null };
+}
+
+/** The oldest may stay for good, however many join it: what was dismissed is told of anew once it is some two times as much. */
+function essenceOf(oldest: string, units: number): string {
+  return `${oldest} ${Math.floor(Math.log2(units))}`;
 }

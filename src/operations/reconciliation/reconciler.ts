@@ -3,13 +3,14 @@ import { DataSource } from 'typeorm';
 import { LeaseRepository } from '../../database/lease.repository';
 import type { Agent } from '../../lifecycle/agents';
 import { type Loop, Loops } from '../../lifecycle/loop';
+import { DeadLetterRepository } from '../../messaging/dead-letters/dead-letter.repository';
 import { CaseRepository } from './case.repository';
 import { Reconciliation } from './reconciliation';
 import { RunRepository } from './run.repository';
 
 /** Every vendor is reconciled with so often by itself. */
 const RECONCILE_EVERY_MS = 3_600_000;
-/** How soon an order that waits for an operator has its case, and one that no longer does has none. */
+/** How soon an order that waits for an operator has its case, and one that no longer does has neither that nor a dead letter. */
 const ATTEND_EVERY_MS = 15_000;
 /** How soon a run that somebody asked for is begun. */
 const LOOK_EVERY_MS = 1000;
@@ -28,6 +29,7 @@ export class Reconciler implements Agent {
     private readonly leases: LeaseRepository,
     private readonly runs: RunRepository,
     private readonly cases: CaseRepository,
+    private readonly deadLetters: DeadLetterRepository,
     private readonly reconciliation: Reconciliation,
     loops: Loops,
   ) {
@@ -59,6 +61,7 @@ export class Reconciler implements Agent {
     if (await this.leases.take(this.dataSource.manager, 'attend', ATTEND_EVERY_MS)) {
       await this.dataSource.transaction((tx) => this.runs.attend(tx));
       await this.cases.closeDecided(this.dataSource.manager);
+      await this.deadLetters.dismissDecided(this.dataSource.manager);
     }
   }
 

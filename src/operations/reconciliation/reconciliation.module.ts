@@ -48,7 +48,14 @@ export class ReconciliationApiModule {}
 
 /** Compares our books with the vendors', and with each other. */
 @Module({
-  imports: [ReconciliationModule, ConsistencyModule, ConsistencyWorkerModule, OrdersModule, VendorsModule],
+  imports: [
+    ReconciliationModule,
+    ConsistencyModule,
+    ConsistencyWorkerModule,
+    MessagingModule,
+    OrdersModule,
+    VendorsModule,
+  ],
   providers: [
     Reconciler,
     Reconciliation,

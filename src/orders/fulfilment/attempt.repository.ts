@@ -62,6 +62,12 @@ export class AttemptRepository {
     return (await row(tx, statement, [orderId])) !== undefined;
   }
 
+  /** Whether it was sent under a later claim than this one. */
+  async anySentAfter(tx: Transaction, { orderId, token }: { orderId: string; token: string }): Promise<boolean> {
+    const statement = `SELECT FROM dispatch_attempts WHERE order_id = $1 AND token > $2 AND ${SENT} LIMIT 1`;
+    return (await row(tx, statement, [orderId, token])) !== undefined;
+  }
+
   /** `SENT_AT`, to the microsecond; null where it is certain what each attempt did. */
   async sentAt(tx: Transaction, orderId: string): Promise<string | null> {
     const found = await row<{ at: string | null }>(tx, `SELECT ${timestampText(SENT_AT('$1'))} AS at`, [orderId]);

@@ -60,8 +60,7 @@ export class CancellationAtVendor {
     if (claim.tooOld) {
       return this.outcome.giveUp(claim, message, `${vendor.name} was asked to cancel it and ${said}.`);
     }
-    const waitMs = this.patience.delayMsAfter(message, askedForMs);
-    const delayMs = history.provableInMs > 0 ? Math.min(waitMs, history.provableInMs) : waitMs;
+    const delayMs = this.patience.delayMsToLookUp(message, history, askedForMs);
     const story = `Asked to cancel, ${vendor.name} ${said}; we ask again in ${seconds(delayMs)}.`;
     return this.outcome.putOff(claim, message, undefined, ['cancelUnanswered', story], delayMs);
   }

@@ -162,9 +162,8 @@ export class Dispatch {
     const { claim, vendor, history } = inHand;
     if (claim.tooOld) return this.giveUp(inHand, message);
     const found = 'detail' in answer ? answer.detail : 'does not have it in its books';
-    // A look-up at the moment when "not found" begins to prove something is worth more than a later one.
-    const waitMs = this.patience.delayMsAfter(message, 'retryAfterMs' in answer ? answer.retryAfterMs : 0);
-    const delayMs = history.provableInMs > 0 ? Math.min(waitMs, history.provableInMs) : waitMs;
+    const askedForMs = 'retryAfterMs' in answer ? answer.retryAfterMs : 0;
+    const delayMs = this.patience.delayMsToLookUp(message, history, askedForMs);
     const story = `Looked up: ${vendor.name} ${found}; we look again in ${seconds(delayMs)}.`;
     return this.outcome.putOff(claim, message, undefined, ['lookedUp', story], delayMs);
   }

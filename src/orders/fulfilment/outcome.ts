@@ -58,9 +58,15 @@ export class Outcome {
     });
   }
 
-  /** The vendor will never have it in its books. */
+  /**
+   * The vendor will never have it in its books. Heard by a worker that was frozen since, it decides nothing about what was
+   * sent meanwhile: a vendor that keeps no refusals may have taken that.
+   */
   async refused(claim: Claim, { reason, detail }: Refused): Promise<void> {
-    await this.conclude(claim, { outcome: 'refused', detail, counted: true }, async (tx, order) => {
+    const call: EndedCall = { outcome: 'refused', detail, counted: true };
+    await this.locked(claim, async (tx, order) => {
+      if (await this.attempts.anySentAfter(tx, claim)) return this.ordersInHand.letGo(tx, claim, call);
+      await this.ordersInHand.conclude(tx, claim, call);
       if (order.status === 'failed') return this.recalls.end(tx, order, `The vendor does not have it (${detail})`);
       const story = `The vendor refused it (${detail}); its stock is free again.`;
       await this.fail(tx, order, reason, ['failed', story]);

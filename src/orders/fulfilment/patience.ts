@@ -27,6 +27,15 @@ export class Patience {
     return Math.max(askedForMs, backoffMs(attempt, retryDelayMsBase, retryDelayMsMax));
   }
 
+  /**
+   * The same before a look-up. One at the moment when "not found" begins to prove something is worth more than a later one, but
+   * no reason to come sooner than the vendor asked.
+   */
+  delayMsToLookUp(message: Message, { provableInMs }: AttemptHistory, askedForMs = 0): number {
+    const waitMs = this.delayMsAfter(message, askedForMs);
+    return provableInMs > 0 ? Math.max(askedForMs, Math.min(waitMs, provableInMs)) : waitMs;
+  }
+
   /** In milliseconds, for an order whose vendor may not be called: until it may, as far as that is known, and a little. */
   delayMsWhile({ openMs }: Shut): number {
     return openMs + WAITING_SPREAD_MS * Math.random();

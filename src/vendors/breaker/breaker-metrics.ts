@@ -7,7 +7,7 @@ import { BreakerRepository } from './breaker.repository';
 const NAME = 'holdfast_vendor_breaker_state';
 const VALUE_OF: Record<BreakerState, number> = { closed: 0, halfOpen: 1, open: 2 };
 
-/** Tells the state of every vendor's breakers, which is the same in all processes. */
+/** Tells the state of the vendors' breakers, which is the same in all processes. */
 @Injectable()
 export class BreakerMetrics {
   constructor(dataSource: DataSource, repository: BreakerRepository, exposition: Exposition) {
@@ -15,11 +15,9 @@ export class BreakerMetrics {
     exposition.ask([{ name: NAME, help, labelNames: ['vendor', 'operation'] }], async () => {
       const states = await repository.states(dataSource.manager);
       return states.flatMap(({ vendorId: vendor, ...byOperation }) =>
-        Object.entries(byOperation).map(([operation, state]) => ({
-          name: NAME,
-          labels: { vendor, operation },
-          value: VALUE_OF[state],
-        })),
+        Object.entries(byOperation).flatMap(([operation, state]) =>
+          state === null ? [] : [{ name: NAME, labels: { vendor, operation }, value: VALUE_OF[state] }],
+        ),
       );
     });
   }

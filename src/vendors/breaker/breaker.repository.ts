@@ -39,6 +39,10 @@ export const CALLS_ALLOWED = `CASE
   ELSE LEAST(v.max_concurrent_orders, power(2, GREATEST(0, LEAST(${RAMP_STEPS},
     floor(extract(epoch FROM clock_timestamp() - b.closed_at) * 1000 / ${RAMP_STEP_MS})))))::integer END`;
 
+/** An order that waits for its vendor is tried again long before, and is the probe. */
+const UNPROBED = `EXISTS (SELECT FROM vendor_breakers b WHERE b.vendor_id = v.vendor_id AND b.operation = 'orders'
+  AND b.open_until < clock_timestamp() - interval '15 minutes')`;
+
 /**
  * The state every worker goes by. Each change is one guarded statement: of workers that notice the same at once, the first
  * makes it and the others find it made.
@@ -87,10 +91,17 @@ export class BreakerRepository {
     return reopened?.open_ms;
   }
 
-  /** Of every vendor. */
-  states(on: Connection): Promise<({ vendorId: string } & Record<Operation, BreakerState>)[]> {
-    const columns = `${breakerStateSql('orders')} AS orders, ${breakerStateSql('stock')} AS stock`;
-    return rows(on, `SELECT vendor_id AS "vendorId", ${columns} FROM vendors v`);
+  /**
+   * Of every vendor; null where nothing is under way that could close it: a disabled vendor is not polled, and one that is half
+   * open for long has no order to be probed with, or is paused.
+   */
+  states(on: Connection): Promise<({ vendorId: string } & Record<Operation, BreakerState | null>)[]> {
+    return rows(
+      on,
+      `SELECT vendor_id AS "vendorId", CASE WHEN NOT ${UNPROBED} THEN ${breakerStateSql('orders')} END AS orders,
+              CASE WHEN enabled THEN ${breakerStateSql('stock')} END AS stock
+       FROM vendors v`,
+    );
   }
 
   /** The probe succeeded. Answers whether that closed it. */

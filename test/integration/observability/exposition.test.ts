@@ -105,6 +105,19 @@ describe('what a scrape gets', () => {
     expect(await states()).toEqual([0, 0]);
   });
 
+  it('says nothing of a breaker that nothing will close: no order is sent, or no stock polled', async () => {
+    await query(
+      `INSERT INTO vendor_breakers (vendor_id, operation, opening, pauses, open_until)
+       VALUES ('acme', 'orders', 1, 1, now() - interval '16 minutes'), ('acme', 'stock', 2, 1, now())
+       ON CONFLICT (vendor_id, operation) DO UPDATE SET open_until = excluded.open_until`,
+    );
+    expect(await value('holdfast_vendor_breaker_state', { vendor: 'acme', operation: 'orders' })).toBeUndefined();
+    expect(await value('holdfast_vendor_breaker_state', { vendor: 'acme', operation: 'stock' })).toBe(1);
+    await query('UPDATE vendors SET enabled = false');
+    expect(await value('holdfast_vendor_breaker_state', { vendor: 'acme', operation: 'stock' })).toBeUndefined();
+    await query('UPDATE vendors SET enabled = true');
+  });
+
   it('says how many consumers a queue shall have, and has', async () => {
     const consumers = async () =>
       Promise.all(['wanted', 'open'].map((state) => value('holdfast_consumers', { vendor: 'acme', state })));

@@ -158,6 +158,21 @@ describe('the consistency of our books', () => {
     expect(await consistency().last()).toMatchObject({ ok: true, violations: [] });
   });
 
+  it('is denied also by what a count of everything has found while one of what is recent was made', async () => {
+    await permit();
+    await count('recent');
+    await query(`UPDATE products SET reserved_quantity = 1 WHERE sku = 'A-5'`);
+    await count('everything');
+    await query(
+      `UPDATE consistency_counts SET checked_at = checked_at - interval '1 minute' WHERE scope = 'everything'`,
+    );
+    await count('recent');
+    expect(await violated()).toEqual([['reservedIsSumOfOpenHolds', 'acme:A-5']]);
+    await query(`UPDATE products SET reserved_quantity = 0 WHERE sku = 'A-5'`);
+    await count('recent');
+    expect(await violated()).toEqual([]);
+  });
+
   it('lists a hundred violations and counts the others', async () => {
     await query(`INSERT INTO products (vendor_id, product_id, sku, name, price, vendor_quantity, reserved_quantity, as_of, observed_at)
       SELECT 'acme', 'acme:B-' || n, 'B-' || n, 'B', 1, 10, 1, now(), now() FROM generate_series(1, 250) n`);
@@ -247,5 +262,20 @@ describe('the consistency of our books', () => {
       'everything',
       'recent',
     ]);
+  });
+
+  it('is counted whole again after an hour, or sooner where that was broken off', async () => {
+    const counter = desk.app.context.get(Counter);
+    const dueInMinutes = async () => {
+      await counter['startDue']();
+      await Promise.all(counter['underWay'].values());
+      const [lease] = await query(`SELECT round(extract(epoch FROM leased_until - now()) / 60)::integer AS minutes
+        FROM leases WHERE name = 'consistency-everything'`);
+      return lease!['minutes'];
+    };
+    jest.spyOn(desk.app.context.get(Counting), 'everything').mockRejectedValueOnce(new Error('killed'));
+    expect(await dueInMinutes()).toBe(10);
+    await query('UPDATE leases SET leased_until = now()');
+    expect(await dueInMinutes()).toBe(60);
   });
 });

@@ -1,3 +1,4 @@
+import { DeadLetterRepository } from '../../../src/messaging/dead-letters/dead-letter.repository';
 import { CandidateRepository } from '../../../src/operations/reconciliation/candidate.repository';
 import { Reconciler } from '../../../src/operations/reconciliation/reconciler';
 import { Reconciliation } from '../../../src/operations/reconciliation/reconciliation';
@@ -7,6 +8,13 @@ import { type ClaimedPart, PartRepository } from '../../../src/operations/reconc
 import { SpareCalls } from '../../../src/vendors/spare-calls';
 import { type Desk, openDesk } from '../../support/desk';
 import { waitFor } from '../../support/wait';
+
+const letterOf = (orderId: string, payload: Record<string, unknown>) => ({
+  vendorId: 'acme',
+  orderId,
+  cause: 'Its attempts are used up.',
+  payload,
+});
 
 const NEVER = new AbortController().signal;
 
@@ -395,6 +403,31 @@ describe('a reconciliation run', () => {
       expect(await runs()).toHaveLength(2);
     });
 
+    it('closes the dead letters of orders that were decided meanwhile, and of no others', async () => {
+      const [pending, failed] = [await desk.place(), await desk.place()];
+      await desk.app.takeMessages();
+      await desk.query(`UPDATE orders SET needs_attention = true, attention_reason = 'why'`);
+      const letters = get(DeadLetterRepository);
+      for (const orderId of [pending, failed])
+        await letters.insert(desk.app.dataSource.manager, letterOf(orderId, { orderId }));
+      // What could not be read tells of whoever sent it, whatever has become of the order.
+      await letters.insert(desk.app.dataSource.manager, letterOf(failed, { rubbish: true }));
+      await desk.query(
+        `UPDATE orders SET status = 'failed', failure_reason = 'CANCELLED', hold_state = 'released',
+         needs_attention = false, attention_reason = NULL WHERE order_id = $1`,
+        [failed],
+      );
+      await get(Reconciler).scheduleDue();
+      const found = await desk.query(
+        'SELECT order_id, status, decided_by FROM dead_letters ORDER BY created_at, dead_letter_id',
+      );
+      expect(found).toEqual([
+        { order_id: pending, status: 'open', decided_by: null },
+        { order_id: failed, status: 'dismissed', decided_by: 'system' },
+        { order_id: failed, status: 'open', decided_by: null },
+      ]);
+    });
+
     it('closes the cases of what was decided elsewhere: replayed, or accepted as a sync', async () => {
       const orderId = await desk.place();
       await desk.app.takeMessages();
@@ -406,7 +439,12 @@ describe('a reconciliation run', () => {
       await get(Reconciler).scheduleDue();
       expect(await desk.open()).toHaveLength(2);
       await desk.query('UPDATE orders SET needs_attention = false, attention_reason = NULL');
-      await desk.query(`UPDATE stock_sync_runs SET status = 'rejected' WHERE status = 'held'`);
+      // Accepted, it is applied: should that fail, it is held again.
+      await desk.query(`UPDATE stock_sync_runs SET status = 'running', finished_at = NULL WHERE status = 'held'`);
+      await dueAgain();
+      await get(Reconciler).scheduleDue();
+      await desk.only('heldSync');
+      await desk.query(`UPDATE stock_sync_runs SET status = 'rejected', finished_at = now() WHERE status = 'running'`);
       await dueAgain();
       await get(Reconciler).scheduleDue();
       expect(await desk.open()).toEqual([]);

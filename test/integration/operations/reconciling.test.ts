@@ -1,4 +1,6 @@
 import { Broker } from '../../../src/messaging/broker';
+import { CaseRepository } from '../../../src/operations/reconciliation/case.repository';
+import { Decision } from '../../../src/stock/sync/decision';
 import { WholeDatabase } from '../../../src/operations/backup/whole-database.repository';
 import { Sweeper } from '../../../src/orders/fulfilment/sweeper';
 import { type Desk, openDesk } from '../../support/desk';
@@ -276,7 +278,9 @@ describe('reconciling', () => {
       await desk.app.sync('acme');
       await desk.reconcile();
       const found = await desk.only('soldUnderUs');
-      expect(found.evidence).toMatchObject({ vendorQuantity: 2, reservedQuantity: 5, excess: 3, orders: 2 });
+      expect(found.evidence).toMatchObject({
+        ...{ vendorQuantity: 2, reservedQuantity: 5, excess: 3, orders: 2, acknowledged: 0 },
+      });
       await desk.resolve(found, 'cancelNewest');
       expect(await desk.order(third)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
       expect(await desk.product('A-1')).toMatchObject({ vendor: 2, reserved: 2 });
@@ -398,6 +402,39 @@ describe('reconciling', () => {
         [{ status, note: 'By phone.', decided_by: 'desk' }],
       );
       expect(await desk.query('SELECT FROM products WHERE listed')).toHaveLength(listed);
+    });
+
+    it('have a held sync whose decision is noticed before it is written down: it was the operator’s all the same', async () => {
+      await desk.vendor.faults({ emptySnapshot: {} });
+      await desk.app.sync('acme');
+      await desk.reconcile();
+      const found = await desk.only('heldSync');
+      const decision = desk.app.context.get(Decision);
+      const reject = decision.reject.bind(decision);
+      jest.spyOn(decision, 'reject').mockImplementation(async (...given) => {
+        const run = await reject(...given);
+        await desk.app.context.get(CaseRepository).closeDecided(desk.app.dataSource.manager);
+        return run;
+      });
+      expect(await desk.resolve(found, 'rejectRun')).toMatchObject({ resolution: 'rejectRun', actor: 'desk' });
+    });
+
+    it('have holds that never settle, dismissed: told of again once they are twice as much', async () => {
+      const unsettled = async (quantity: number) => {
+        await desk.placeAndDispatch('A-1', quantity);
+        await desk.query(`UPDATE orders SET accepted_at = accepted_at + interval '1 day'`);
+        for (let listing = 0; listing < 3; listing++) {
+          await desk.vendor.setStock('A-5', 40 + listing);
+          await desk.app.sync('acme');
+        }
+        await desk.reconcile();
+      };
+      await unsettled(2);
+      await desk.resolve(await desk.only('holdsNeverSettle'), 'dismiss');
+      await unsettled(1);
+      expect(await desk.open()).toEqual([]);
+      await unsettled(1);
+      expect(await desk.only('holdsNeverSettle')).toMatchObject({ evidence: { quantity: 4 } });
     });
   });
 });

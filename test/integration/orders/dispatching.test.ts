@@ -1,10 +1,13 @@
 import { Placement } from '../../../src/orders/placement/placement';
 import { AcceptanceRepository } from '../../../src/orders/fulfilment/acceptance.repository';
 import { Cancellation } from '../../../src/orders/fulfilment/cancellation';
+import type { Claim } from '../../../src/orders/fulfilment/claim.repository';
 import { Dispatch } from '../../../src/orders/fulfilment/dispatch';
+import { Outcome } from '../../../src/orders/fulfilment/outcome';
 import { OrderQueries } from '../../../src/orders/order-queries';
 import { UnreadableMessage } from '../../../src/messaging/broker';
 import { WholeDatabase } from '../../../src/operations/backup/whole-database.repository';
+import type { Refused } from '../../../src/vendors/vendor-adapter';
 import { VendorRegistry } from '../../../src/vendors/vendor-registry';
 import { createApp, type TestApp } from '../../support/app';
 import { freePort } from '../../support/processes';
@@ -207,6 +210,18 @@ describe('dispatching an order', () => {
     ]);
   });
 
+  it('does not look up sooner than the vendor has asked for, though “not found” would prove something then', async () => {
+    vendor.onPurchase = () => 'drop';
+    vendor.onLookUp = () => ({ status: 429, headers: { 'retry-after': '600' } });
+    await place();
+    await step();
+    await step();
+    const [{ seconds }] = await app.dataSource.query(
+      'SELECT extract(epoch FROM due_at - now())::integer AS seconds FROM outbox',
+    );
+    expect(seconds).toBeGreaterThan(590);
+  });
+
   it('counts on a purchase that begins as late as the claim covers it: a frozen worker may send it then', async () => {
     let uncoveredMs = NaN;
     vendor.onPurchase = async () => {
@@ -295,6 +310,30 @@ describe('dispatching an order', () => {
     return orderId;
   }
 
+  it('does not take a refusal that a frozen worker heard for one of what was sent meanwhile', async () => {
+    const answers: ((answer: ScriptedAnswer) => void)[] = [];
+    vendor.onPurchase = () => new Promise((resolve) => answers.push(resolve));
+    vendor.onLookUp = () => ({ status: 404 });
+    const orderId = await place();
+    const [message] = await app.takeMessages();
+    const dispatched = async () => {
+      const sent = answers.length + 1;
+      const ended = app.context.get(Dispatch).dispatch(message!);
+      await waitFor(() => answers.length === sent, { withinMs: 5000, what: 'the purchase to be sent' });
+      return { ended };
+    };
+    const frozen = await dispatched();
+    await letTimePass();
+    const later = await dispatched();
+    answers[0]!({ status: 409, body: { code: 'OUT_OF_STOCK', message: '' } });
+    await frozen.ended;
+    expect([await orderOf(orderId), await reserved()]).toMatchObject([{ status: 'pending' }, 1]);
+    answers[1]!({ status: 201, body: { vendorOrderId: 'V-6', acceptedAt: at(-30) } });
+    await later.ended;
+    expect(await orderOf(orderId)).toMatchObject({ status: 'completed', vendorOrderId: 'V-6' });
+    expect(await slotsInUse()).toBe(0);
+  });
+
   it('has the vendor cancel what it accepts after the order had failed', async () => {
     const orderId = await acceptedTooLate();
     vendor.onCancel = () => ({ status: 503 });
@@ -334,6 +373,14 @@ describe('dispatching an order', () => {
     vendor.onLookUp = () => ({ status: 404 });
     await step();
     expect((await storyOf(orderId)).slice(-2)).toEqual(['lateAnswer', 'cancelUnanswered']);
+  });
+
+  it('has it cancelled all the same where a frozen worker had heard a refusal before', async () => {
+    const orderId = await acceptedTooLate();
+    const before = { orderId, vendorId: 'acme', productId: 'acme:A', token: '0' } as Claim;
+    const refusal: Refused = { outcome: 'refused', reason: 'OUT_OF_STOCK', detail: 'has none left' };
+    await app.context.get(Outcome).refused(before, refusal);
+    expect((await storyOf(orderId)).at(-1)).toBe('lateAnswer');
   });
 
   it('asks an operator where the vendor keeps what it accepted after the order had failed', async () => {
