@@ -3,7 +3,7 @@ import type { Event } from './explain';
 import { CLOCK_MARGIN_MS, type Line, type VendorId } from './history';
 import type { PlayedRequest, PlayedRound } from './play';
 import type { PlayedSync } from './polls';
-import { isOpen, type StoredOrder } from './snapshot';
+import { isOpen, listingKey, type StoredOrder } from './snapshot';
 import { isRemembered } from './world';
 
 /** What happened to one product within a round, as the answers, the vendor's listings and the orders' states tell. */
@@ -54,14 +54,18 @@ export function countedUntilMs({ vendorId, acceptedAtMs }: StoredOrder): number 
 
 /**
  * The latest listing that certainly speaks for an acknowledged hold: for one that was so before the round, what was
- * applied in it; for one that became so, what was known before.
+ * applied in it; for one that became so, what was known before. One that was asked for before the order was sent does not:
+ * it may contain it all the same, where it was made while the order was on its way, but nobody can tell that from a clock
+ * that was set back.
  */
-export function spokenUntilMs({ orderId, vendorId, productId }: StoredOrder, played: PlayedRound): number {
-  const { before } = played;
-  if (before.orders.get(orderId)?.hold !== 'acknowledged') {
-    return Math.max(before.products.get(productId)!.asOfMs, before.fullAsOfMs.get(vendorId)!);
-  }
-  return Math.max(...appliedListings(productId, played).map(({ asOfMs }) => asOfMs), -Infinity);
+export function spokenUntilMs(order: StoredOrder, played: PlayedRound): number {
+  const { orderId, vendorId, productId, sentAtMs } = order;
+  const { before, after } = played;
+  const known = [before.products.get(productId)!.asOfMs, before.fullAsOfMs.get(vendorId)!];
+  const wasAcknowledged = before.orders.get(orderId)?.hold === 'acknowledged';
+  const listings = wasAcknowledged ? appliedListings(productId, played).map(({ asOfMs }) => asOfMs) : known;
+  const polledAtMs = (asOfMs: number) => after.firstPolledAtMs.get(listingKey(vendorId, asOfMs)) ?? Infinity;
+  return Math.max(...listings.filter((asOfMs) => polledAtMs(asOfMs) > (sentAtMs ?? -Infinity)), -Infinity);
 }
 
 /** The listings of a round that speak for the product and certainly were applied. */
