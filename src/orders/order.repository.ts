@@ -152,12 +152,13 @@ export class OrderRepository {
     );
   }
 
-  /** A failed order no longer waits for an operator. */
-  async endAttention(tx: Transaction, orderId: string): Promise<void> {
+  /** A failed order waits for nobody any more: neither for its vendor to cancel it, nor for an operator. */
+  async letBe(tx: Transaction, orderId: string): Promise<void> {
     await rows(
       tx,
-      `UPDATE orders SET needs_attention = false, attention_reason = NULL, updated_at = now()
-       WHERE order_id = $1 AND status = 'failed' AND needs_attention`,
+      `UPDATE orders SET recall_requested_at = NULL, claimed_until = NULL, needs_attention = false,
+              attention_reason = NULL, updated_at = now()
+       WHERE order_id = $1 AND status = 'failed' AND (recall_requested_at IS NOT NULL OR needs_attention)`,
       [orderId],
     );
   }

@@ -4,6 +4,7 @@ import { dataSourceOptions, singleConnection } from '../../src/database/data-sou
 import { startEmbedded } from '../../src/database/embedded/embedded-postgres';
 import { migrate } from '../../src/database/migrate';
 import { TEMPLATE_DATABASE, urlOfDatabase } from './database';
+import { guardLocks } from './lock-guard';
 import { newDataDir, removeDataDir } from './data-dir';
 import { findBroker } from './rabbitmq';
 
@@ -38,5 +39,6 @@ async function makeTemplate(url: string): Promise<void> {
   const template = singleConnection(urlOfDatabase(url, TEMPLATE_DATABASE));
   await template.initialize();
   await migrate(template);
+  await guardLocks(template);
   await template.destroy();
 }

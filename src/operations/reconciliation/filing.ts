@@ -54,10 +54,7 @@ export class Filing {
     part.progress.closed += await this.cases.closeOf(tx, orderId, others);
     const filed = await this.cases.file(tx, part.claim.vendorId, finding);
     // Somebody has said that this is to stay as it is: then neither an operator nor the vendor need be asked again.
-    if (filed === 'dismissed') {
-      await this.orders.endRecall(tx, orderId);
-      await this.orders.endAttention(tx, orderId);
-    }
+    if (filed === 'dismissed') await this.orders.letBe(tx, orderId);
     part.tell(finding, filed);
   }
 
@@ -69,8 +66,7 @@ export class Filing {
   ): Promise<void> {
     part.progress.closed += await this.cases.closeOf(tx, orderId, ORDER_CASE_KINDS);
     if (status !== 'failed' || !needsAttention) return;
-    await this.orders.endRecall(tx, orderId);
-    await this.orders.endAttention(tx, orderId);
+    await this.orders.letBe(tx, orderId);
     await this.events.add(tx, orderId, 'recalled', "Compared with the vendor's books: it does not have it any more.");
   }
 }

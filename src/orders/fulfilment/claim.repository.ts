@@ -80,6 +80,7 @@ interface TakenRow extends VendorRow, AttemptHistoryRow {
 const PENDING = `(${IS_PENDING} AND (NOT needs_attention OR cancel_requested_at IS NOT NULL))`;
 const RECALLED = '(recall_requested_at IS NOT NULL AND NOT needs_attention)';
 const DISPATCHABLE = `(${PENDING} OR ${RECALLED})`;
+const UNDECIDED = `(${IS_PENDING} OR recall_requested_at IS NOT NULL)`;
 const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())';
 
 /**
@@ -181,10 +182,22 @@ export class ClaimRepository {
       tx,
       'release-claim',
       `UPDATE orders SET claimed_until = NULL
-       WHERE order_id = $1 AND claim_token = $2 AND (${IS_PENDING} OR recall_requested_at IS NOT NULL) RETURNING order_id`,
+       WHERE order_id = $1 AND claim_token = $2 AND ${UNDECIDED} RETURNING order_id`,
       [orderId, token],
     );
     return released.length > 0;
+  }
+
+  /** Gives the claim back to an operator, who is to decide. Answers whether it was still ours to give back. */
+  async handOver(tx: Transaction, { orderId, token }: Claim, reason: string): Promise<boolean> {
+    const handedOver = await prepared(
+      tx,
+      'hand-over-claim',
+      `UPDATE orders SET needs_attention = true, attention_reason = $3, claimed_until = NULL, updated_at = now()
+       WHERE order_id = $1 AND claim_token = $2 AND ${UNDECIDED} RETURNING order_id`,
+      [orderId, token, reason],
+    );
+    return handedOver.length > 0;
   }
 }
 

@@ -80,8 +80,7 @@ export class Intervention {
 
   /** A decided order stays as it is: the operator has settled it otherwise, and it waits for nobody any more. */
   async letBe(tx: Transaction, { orderId }: LockedOrder, ruling: Ruling): Promise<void> {
-    await this.orders.endRecall(tx, orderId);
-    await this.orders.endAttention(tx, orderId);
+    await this.orders.letBe(tx, orderId);
     await this.tell(tx, orderId, 'leaves it as it is', ruling);
     await this.deadLetters.decideAllOf(tx, orderId, 'dismissed', ruling.by);
   }

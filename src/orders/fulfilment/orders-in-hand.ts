@@ -71,6 +71,11 @@ export class OrdersInHand {
     return this.claims.release(tx, claim);
   }
 
+  /** An operator is to decide. Answers whether the order was still in this hand. */
+  handOver(tx: Transaction, claim: Claim, reason: string): Promise<boolean> {
+    return this.claims.handOver(tx, claim, reason);
+  }
+
   /** A call that decided nothing is over; absent after a look-up. */
   async letGo(tx: Transaction, { orderId, vendorId, token }: Claim, call: EndedCall | undefined): Promise<void> {
     if (call) await this.attempts.finish(tx, orderId, token, call);

@@ -89,21 +89,20 @@ export class Outcome {
     event: [OrderEventType, string],
     delayMs: number,
   ): Promise<void> {
-    await this.whileClaimed(claim, call, async (tx) => {
-      await this.events.add(tx, claim.orderId, ...event);
-      await this.again(tx, nextOf(message, delayMs));
+    await this.record(async (tx) => {
+      if (await this.ordersInHand.release(tx, claim)) {
+        await this.events.add(tx, claim.orderId, ...event);
+        await this.again(tx, nextOf(message, delayMs));
+      }
+      await this.ordersInHand.letGo(tx, claim, call);
     });
   }
 
   /** Nothing more is tried: the stock stays held, and an operator decides. */
   async giveUp(claim: Claim, message: Message, reason: string): Promise<void> {
-    await this.whileClaimed(claim, undefined, async (tx) => {
-      await this.orders.needAttention(tx, claim.orderId, reason);
-      await this.events.add(tx, claim.orderId, 'attentionNeeded', reason);
-      const { vendorId, orderId } = claim;
-      // One that waits for the operator already says enough.
-      if (await this.deadLetters.isOpenFor(tx, orderId)) return;
-      await this.deadLetters.insert(tx, { vendorId, orderId, cause: reason, payload: message.payload });
+    await this.record(async (tx) => {
+      if (await this.ordersInHand.handOver(tx, claim, reason)) await this.tellOperator(tx, claim, message, reason);
+      await this.ordersInHand.letGo(tx, claim, undefined);
     });
   }
 
@@ -121,6 +120,18 @@ export class Outcome {
   /** The message comes again when somebody else's claim has ended: the claimant may have died. */
   async comeBack(message: Message, delayMs: number): Promise<void> {
     await this.dataSource.transaction((tx) => this.again(tx, nextOf(message, delayMs)));
+  }
+
+  private async tellOperator(
+    tx: Transaction,
+    { vendorId, orderId }: Claim,
+    { payload }: Message,
+    cause: string,
+  ): Promise<void> {
+    await this.events.add(tx, orderId, 'attentionNeeded', cause);
+    // A letter that waits for the operator already says enough.
+    if (await this.deadLetters.isOpenFor(tx, orderId)) return;
+    await this.deadLetters.insert(tx, { vendorId, orderId, cause, payload });
   }
 
   /** Two messages of one order that meet become one: where another waits for its time already, that will do. */
@@ -181,17 +192,6 @@ export class Outcome {
     await this.orders.fail(tx, orderId, reason);
     if (isCounted(holdState)) await this.stock.unreserve(tx, vendorId, productId, quantity);
     await this.events.add(tx, orderId, ...event);
-  }
-
-  private async whileClaimed(
-    claim: Claim,
-    call: EndedCall | undefined,
-    change: (tx: Transaction) => Promise<void>,
-  ): Promise<void> {
-    await this.record(async (tx) => {
-      if (await this.ordersInHand.release(tx, claim)) await change(tx);
-      await this.ordersInHand.letGo(tx, claim, call);
-    });
   }
 
   private record(change: (tx: Transaction) => Promise<void>): Promise<void> {

@@ -8,8 +8,10 @@ import { Placement } from '../../../src/orders/placement/placement';
 import type { Asked } from '../../../src/orders/placement/verdict';
 import { createApp, type TestApp } from '../../support/app';
 import { deadlocks } from '../../support/deadlocks';
+import { lockWaits } from '../../support/lock-waits';
 import { ScriptedVendor } from '../../support/scripted-vendor';
 import { at } from '../../support/time';
+import { waitFor } from '../../support/wait';
 
 const SKUS = ['a', 'B', 'c', 'É', 'z-1', 'z'];
 const ROUNDS = 12;
@@ -125,6 +127,46 @@ describe('the one lock order: products, then orders', () => {
     const results = await Promise.allSettled([lockBoth(product, hold), lockBoth(hold, product)]);
     expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
     expect(await deadlocks(app.dataSource)).toBe(1);
+  });
+
+  it('would deadlock with a transaction that locks a product FOR KEY SHARE alone', async () => {
+    vendor.lists(at(-60), { A: 10 });
+    await app.sync('acme');
+    const product = `FROM products WHERE vendor_id = 'acme' AND product_id = 'acme:A'`;
+    const place = () => app.context.get(Placement).place({ productId: 'acme:A', quantity: 1 }, { client: 'test' });
+    const [reader, writer] = [app.dataSource.createQueryRunner(), app.dataSource.createQueryRunner()];
+    try {
+      await reader.query('BEGIN');
+      await reader.query(`SELECT ${product} FOR KEY SHARE`);
+      await writer.query('BEGIN');
+      await writer.query(`UPDATE products SET name = 'new' WHERE vendor_id = 'acme' AND product_id = 'acme:A'`);
+      const placing = place();
+      await waitFor(async () => (await lockWaits(app.dataSource)) === 1, { withinMs: 10_000, what: 'the placement' });
+      const locking = app.dataSource.query(`SELECT ${product} FOR NO KEY UPDATE`);
+      await waitFor(async () => (await lockWaits(app.dataSource)) === 2, { withinMs: 10_000, what: 'the lock' });
+      await writer.query('COMMIT');
+      await Promise.allSettled([placing, locking]);
+      expect(await deadlocks(app.dataSource)).toBe(1);
+    } finally {
+      await reader.query('ROLLBACK');
+      await reader.release();
+      await writer.release();
+    }
+  });
+
+  it('is watched by a guard: an order is changed twice only with its product locked', async () => {
+    vendor.lists(at(-60), { A: 10 });
+    await app.sync('acme');
+    const { order } = await app.context.get(Placement).place({ productId: 'acme:A', quantity: 1 }, { client: 'test' });
+    const change = `UPDATE orders SET updated_at = now() WHERE order_id = '${order.orderId}'`;
+    const twice = (lock?: string): Promise<void> =>
+      app.dataSource.transaction(async (tx) => {
+        if (lock) await tx.query(lock);
+        await tx.query(change);
+        await tx.query(change);
+      });
+    await expect(twice()).rejects.toThrow('changed twice in one transaction that has not locked its product');
+    await twice(`SELECT FROM products WHERE vendor_id = 'acme' AND product_id = 'acme:A' FOR NO KEY UPDATE`);
   });
 
   /** Takes the first lock, waits until both transactions have theirs, and takes the second. */
