@@ -135,7 +135,8 @@ describe('npm start, on a machine with nothing but Node', () => {
     expect((await purchases(ledgerUrl)).toSorted()).toEqual(
       placed.map(({ body }) => body.orderId as string).toSorted(),
     );
-  });
+    // Two starts of a whole installation come on top of the wait.
+  }, 120_000);
 
   it('makes its key anew where somebody died while writing it', async () => {
     const dataDir = keptDataDir();
