@@ -49,6 +49,8 @@ export interface OrderStanding {
  * that reads it whole for one order stays when ten thousand are pending.
  */
 export const IS_PENDING = `status::text = 'pending'`;
+/** Something of it is still to be done at its vendor: to place it, or to cancel what was accepted too late. */
+export const IS_UNDECIDED = `(${IS_PENDING} OR recall_requested_at IS NOT NULL)`;
 
 const STANDING = `SELECT order_id AS "orderId", vendor_id AS "vendorId", status, needs_attention AS "needsAttention",
   recall_requested_at IS NOT NULL AS recalled, traceparent FROM orders WHERE order_id = ANY ($1)`;
@@ -207,7 +209,7 @@ export class OrderRepository {
       tx,
       `UPDATE orders SET needs_attention = false, attention_reason = NULL, tried_from = clock_timestamp(),
               updated_at = now()
-       WHERE order_id = ANY ($1) AND (${IS_PENDING} OR recall_requested_at IS NOT NULL)`,
+       WHERE order_id = ANY ($1) AND ${IS_UNDECIDED}`,
       [orderIds],
     );
   }

@@ -5,7 +5,7 @@ import { CALLS_ALLOWED, JOIN_ORDERS_BREAKER } from '../../vendors/breaker/breake
 import { SLOT_IS_FREE } from '../../vendors/slot.repository';
 import type { Vendor } from '../../vendors/vendor';
 import { VENDOR_COLUMNS, vendorOf, type VendorRow } from '../../vendors/vendor.repository';
-import { IS_PENDING } from '../order.repository';
+import { IS_PENDING, IS_UNDECIDED } from '../order.repository';
 import { ATTEMPT_HISTORY, type AttemptHistory, type AttemptHistoryRow, historyOf } from './attempt.repository';
 
 /** The right to dispatch one order, for as long as the lease lasts. */
@@ -80,7 +80,6 @@ interface TakenRow extends VendorRow, AttemptHistoryRow {
 const PENDING = `(${IS_PENDING} AND (NOT needs_attention OR cancel_requested_at IS NOT NULL))`;
 const RECALLED = '(recall_requested_at IS NOT NULL AND NOT needs_attention)';
 const DISPATCHABLE = `(${PENDING} OR ${RECALLED})`;
-const UNDECIDED = `(${IS_PENDING} OR recall_requested_at IS NOT NULL)`;
 const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())';
 
 /**
@@ -182,7 +181,7 @@ export class ClaimRepository {
       tx,
       'release-claim',
       `UPDATE orders SET claimed_until = NULL
-       WHERE order_id = $1 AND claim_token = $2 AND ${UNDECIDED} RETURNING order_id`,
+       WHERE order_id = $1 AND claim_token = $2 AND ${IS_UNDECIDED} RETURNING order_id`,
       [orderId, token],
     );
     return released.length > 0;
@@ -194,7 +193,7 @@ export class ClaimRepository {
       tx,
       'hand-over-claim',
       `UPDATE orders SET needs_attention = true, attention_reason = $3, claimed_until = NULL, updated_at = now()
-       WHERE order_id = $1 AND claim_token = $2 AND ${UNDECIDED} RETURNING order_id`,
+       WHERE order_id = $1 AND claim_token = $2 AND ${IS_UNDECIDED} RETURNING order_id`,
       [orderId, token, reason],
     );
     return handedOver.length > 0;

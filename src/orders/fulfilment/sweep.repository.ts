@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, rows, type Transaction } from '../../database/sql';
-import { IS_PENDING } from '../order.repository';
+import { IS_UNDECIDED } from '../order.repository';
 
 /** What an operator is told of an order that has grown too old. */
 export interface AgeReasons {
@@ -46,7 +46,7 @@ export type StrandedInTrace = Stranded & { traceparent: string | null };
 const FLAGGED_MAX = 1000;
 
 /** Of a row that is locked: it may have been decided since it was found stranded. */
-const STILL_OPEN = `(${IS_PENDING} OR recall_requested_at IS NOT NULL) AND NOT needs_attention`;
+const STILL_OPEN = `${IS_UNDECIDED} AND NOT needs_attention`;
 
 /** $1: milliseconds. */
 const LONG_AGO = `now() - $1::float8 * interval '1 ms'`;

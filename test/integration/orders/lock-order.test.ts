@@ -148,9 +148,10 @@ describe('the one lock order: products, then orders', () => {
       await Promise.allSettled([placing, locking]);
       expect(await deadlocks(app.dataSource)).toBe(1);
     } finally {
-      await reader.query('ROLLBACK');
-      await reader.release();
-      await writer.release();
+      for (const runner of [reader, writer]) {
+        await runner.query('ROLLBACK');
+        await runner.release();
+      }
     }
   });
 
