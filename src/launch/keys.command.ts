@@ -28,7 +28,7 @@ runCommand(async () => {
     const apiKeys = new ApiKeys(new ApiKeyRepository(dataSource), config);
     const [command, apiKeyId] = positionals;
     if (command === 'create') return await create(apiKeys, values);
-    if (command === 'list') return console.table(await apiKeys.list(LISTED_MAX));
+    if (command === 'list') return tellOf(await apiKeys.list(LISTED_MAX));
     await apiKeys.revoke(apiKeyId!);
     console.log(`Revoked ${apiKeyId}.`);
   } finally {
@@ -46,6 +46,11 @@ async function create(apiKeys: ApiKeys, { name, scopes, client, expires }: Value
   console.log(
     `${created.key}\n\nShown this once: ${created.name} (${created.apiKeyId}), scopes ${created.scopes.join(', ')}.`,
   );
+}
+
+function tellOf(keys: object[]): void {
+  if (keys.length === 0) console.log('There are no keys.');
+  else console.table(keys);
 }
 
 function parseCall() {

@@ -45,7 +45,7 @@ async function concludeRecovery({ recoveredTo, paused }: Recovered, { databaseUr
 function nextSteps({ method, asOf }: Manifest, paused: boolean): string {
   return [
     `Orders placed after ${asOf} are unknown here, though vendors may have them; what was decided since is forgotten.`,
-    method === 'dump' ? 'Run npm run migrate, then start your processes.' : 'Start it: npm start.',
+    `${method === 'dump' ? 'Run npm run migrate, then start' : 'Start'} its processes as you always do.`,
     ...(paused ? ['Every vendor is paused: npm run ops -- vendors resume <vendor>.'] : []),
     'Then follow "After a restore" in docs/operating.md.',
   ].join('\n');

@@ -2,16 +2,18 @@ import { hostname } from 'node:os';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
 import { levels } from 'pino';
+import type { Caller } from '../auth/access';
 import { GatheredLines, WRITE_EVERY_MS } from './gathered-lines';
 import { isProbe } from './probe';
 import type { TracedRequest } from './request-traces';
 import { traceIdOf } from './spans';
 
-type LoggedRequest = TracedRequest & { named: Record<string, string> | null };
+type Named = Record<string, string | string[]>;
+type LoggedRequest = TracedRequest & { caller?: Caller; named: Named | null };
 type WriteLine = (level: 'info' | 'warn', line: object, msg: string) => void;
 
 /** What the request's line is to name besides, such as the order that it has placed. */
-export function nameInLog(request: FastifyRequest, named: Record<string, string>): void {
+export function nameInLog(request: FastifyRequest, named: Named): void {
   (request as LoggedRequest).named = named;
 }
 
@@ -28,11 +30,12 @@ export function logRequests(fastify: FastifyInstance): void {
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     if (!isProbe(request)) {
-      const { id, method, url, traceparent, named } = request as LoggedRequest;
+      const { id, method, url, caller, traceparent, named } = request as LoggedRequest;
       const { statusCode, elapsedTime } = reply;
       const level = statusCode >= 500 ? 'warn' : 'info';
       const answer = { res: { statusCode }, responseTime: Math.round(elapsedTime) };
-      const line = { req: { id, method, url }, ...answer, traceId: traceIdOf(traceparent), ...named };
+      const who = { client: caller?.client, traceId: traceIdOf(traceparent) };
+      const line = { req: { id, method, url }, ...answer, ...who, ...named };
       write?.(level, line, `${method} ${url} ${statusCode}`);
     }
     done();

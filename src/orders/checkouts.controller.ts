@@ -34,7 +34,8 @@ export class CheckoutsController {
     const { orders, replayed } = await this.placement.checkOut(lines, context);
     const checkout = checkoutOf(orders as [Order]);
     const { checkoutId } = checkout;
-    placedAt(reply, `/v1/checkouts/${checkoutId}`, { checkoutId }, replayed);
+    const orderIds = checkout.orders.map(({ orderId }) => orderId);
+    placedAt(reply, `/v1/checkouts/${checkoutId}`, { checkoutId, orderIds }, replayed);
     return checkout;
   }
 

@@ -52,7 +52,7 @@ export const ApiPlacing = (type: Type): MethodDecorator =>
 export function placedAt(
   reply: FastifyReply,
   location: string,
-  named: { orderId: string } | { checkoutId: string },
+  named: { orderId: string } | { checkoutId: string; orderIds: string[] },
   replayed: boolean,
 ): void {
   void reply.header('location', location);

@@ -35,6 +35,7 @@ describe('the log', () => {
     await client.call('GET', '/metrics', undefined, ours);
     const order = { productId: 'acme:A-1', quantity: 1 };
     await client.post('/v1/orders', order, { ...ours, 'idempotency-key': 'not-for-the-log' });
+    const checkout = await client.post<{ orders: { orderId: string }[] }>('/v1/checkouts', { lines: [order] }, ours);
     await client.call('GET', '/v1/nothing?x=1', undefined, ours);
     const lines = () =>
       api
@@ -42,9 +43,9 @@ describe('the log', () => {
         .split('\n')
         .filter((line) => line.includes('"id":"mine"'))
         .map((line) => JSON.parse(line) as Record<string, unknown>);
-    await waitFor(() => lines().length >= 2, { withinMs: 5000, what: 'the lines' });
+    await waitFor(() => lines().length >= 3, { withinMs: 5000, what: 'the lines' });
     const begins = Object.keys(JSON.parse(api.output().split('\n', 1)[0]!)).slice(0, 4);
-    expect(lines().map((line) => Object.keys(line).slice(0, 4))).toEqual([begins, begins]);
+    expect(lines().map((line) => Object.keys(line).slice(0, 4))).toEqual([begins, begins, begins]);
     expect(lines()).toEqual([
       expect.objectContaining({
         level: 30,
@@ -52,6 +53,12 @@ describe('the log', () => {
         req: { id: 'mine', method: 'POST', url: '/v1/orders' },
         res: { statusCode: 201 },
         responseTime: expect.any(Number),
+        client: 'admin',
+      }),
+      expect.objectContaining({
+        msg: 'POST /v1/checkouts 201',
+        client: 'admin',
+        orderIds: checkout.body.orders.map(({ orderId }) => orderId),
       }),
       expect.objectContaining({ msg: 'GET /v1/nothing?x=1 404' }),
     ]);

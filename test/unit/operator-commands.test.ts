@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { Api } from '../../src/operations/command-line/api';
@@ -35,7 +36,8 @@ beforeAll(async () => {
     let body = '';
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
-      asked.push([request.method, request.url, body].filter(Boolean).join(' '));
+      const key = request.headers['idempotency-key'];
+      asked.push([request.method, request.url, body, key].filter(Boolean).join(' '));
       const { status = 200, body: answer } = answers.length > 1 ? answers.shift()! : answers[0]!;
       response.writeHead(status).end(typeof answer === 'string' ? answer : JSON.stringify(answer));
     });
@@ -122,7 +124,14 @@ describe('an exit code', () => {
       'reconcile --vendor acme',
       [askedForRun, aRun({ found: 1, opened: 1, parts: [{ vendorId: 'acme', note: null, findings: [finding] }] })],
       4,
-      /1 cases opened[^]*reservedDiffers +acme:A-1 +opened/,
+      /1 difference; 1 case opened[^]*reservedDiffers +acme:A-1 +opened/,
+    ],
+    [
+      'of books that agree but for what was dismissed',
+      'reconcile',
+      [askedForRun, aRun({ parts: [{ vendorId: 'acme', note: null, findings: [{ ...finding, case: 'dismissed' }] }] })],
+      0,
+      /0 differences besides what was dismissed; 0 cases opened, 0 closed\./,
     ],
     [
       'of a comparison that was not finished',
@@ -167,6 +176,20 @@ describe('an exit code', () => {
       [{ body: { matched: 5, dismissed: 3, dryRun: true } }],
       0,
       /^5 open letters, 3 would be dismissed\. 2 would stay open/,
+    ],
+    [
+      'of letters that would be replayed',
+      'replay --all --dry-run',
+      [{ body: { matched: 7000, replayed: 5000, dryRun: true } }],
+      0,
+      /^7000 open letters; 5000 of the oldest would be replayed/,
+    ],
+    [
+      'of a letter that would be replayed',
+      'replay --all --dry-run',
+      [{ body: { matched: 1, replayed: 1, dryRun: true } }],
+      0,
+      /^1 open letter; all would be replayed/,
     ],
     ['of a letter', 'dead-letters dismiss d-1', [{ body: { matched: 1, dismissed: 1 } }], 0, /^It is dismissed/],
     [
@@ -293,6 +316,50 @@ describe('long work', () => {
   });
 });
 
+describe('an order that an operator places', () => {
+  it('is placed once, however often it is asked for', async () => {
+    const placed = { status: 201, body: { orderId: 'o-2', productId: 'acme:A-1', quantity: 3 } };
+    const said = await ops('orders place acme:A-1 3 --idempotency-key again-o-1', [placed]);
+    expect(said).toMatchObject({ code: 0, out: 'o-2 is placed: 3 of acme:A-1.\n' });
+    expect(said.asked).toEqual(['POST /v1/orders {"productId":"acme:A-1","quantity":3} again-o-1']);
+  });
+});
+
+describe('forgotten orders', () => {
+  const unknown: Answer = { status: 404, body: { ...PROBLEM, code: 'ORDER_NOT_FOUND', detail: 'No.' } };
+  const known: Answer = { body: { orderId: 'o' } };
+  let folder: string;
+  let file: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-references-'));
+    file = join(folder, 'references.txt');
+    writeFileSync(file, 'o-1\n\n o-2\r\no-3');
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('are those of the vendor’s references that nobody knows here', async () => {
+    const said = await ops(`orders forgotten --from ${file}`, [unknown, known, unknown]);
+    expect(said.asked).toEqual(['GET /v1/orders/o-1', 'GET /v1/orders/o-2', 'GET /v1/orders/o-3']);
+    expect(said).toMatchObject({ code: 4, out: 'o-1\no-3\n', err: '3 references, 2 unknown here.\n' });
+    const told = await ops(`orders forgotten --from ${file} --json`, [unknown, known, unknown]);
+    expect(JSON.parse(told.out)).toEqual({ references: 3, forgotten: ['o-1', 'o-3'] });
+  });
+
+  it('are none where all are known', async () => {
+    const said = await ops(`orders forgotten --from ${file}`, [known]);
+    expect(said).toMatchObject({ code: 0, out: 'None is unknown here.\n' });
+  });
+
+  it('are not guessed at where nobody can say', async () => {
+    const away: Answer = { status: 503, body: { ...PROBLEM, code: 'X', detail: 'Away.' } };
+    expect(await ops(`orders forgotten --from ${file}`, [unknown, away])).toMatchObject({ code: 3, out: '' });
+    const refused: Answer = { status: 404, body: { ...PROBLEM, code: 'NOT_FOUND', detail: 'No such route.' } };
+    expect(await ops(`orders forgotten --from ${file}`, [unknown, refused])).toMatchObject({ code: 1, out: '' });
+  });
+});
+
 describe('a wrong call', () => {
   it.each([
     ['no command', ''],
@@ -306,6 +373,9 @@ describe('a wrong call', () => {
     ['a replay of one letter and of all', 'replay d-1 --all'],
     ['a dismissal of nothing in particular', 'dead-letters dismiss'],
     ['a file that is not there', 'vendors put acme --from /nowhere.json'],
+    ['references in a file that is not there', 'orders forgotten --from /nowhere.txt'],
+    ['an order that could be placed twice', 'orders place acme:A-1 1'],
+    ['an order for no number', 'orders place acme:A-1 1.5 --idempotency-key k'],
     ['a change of nothing', 'vendors change acme'],
     ['a change to nothing', 'vendors change acme enabled'],
     ['a change of what has no name', 'vendors change acme enabled=false =8'],
@@ -320,11 +390,17 @@ describe('a command that a document names', () => {
   const named = readdirSync(DOCS)
     .filter((file) => file.endsWith('.md'))
     .flatMap((file) => [...readFileSync(join(DOCS, file), 'utf8').matchAll(/npm run ops -- ([^`\n#|]+)/g)])
-    .map(([, line]) => line!.trim().replace(/<[^>]*>|…/g, 'x'))
+    .map(([, line]) =>
+      line!
+        .trim()
+        .replace('<quantity>', '1')
+        .replace(/<[^>]*>|…/g, 'x'),
+    )
     .filter((line) => line !== 'x');
 
   it.each([...new Set(named)])('exists: %s', async (line) => {
-    const { code, err } = await ops(line, [{ status: 404, body: { ...PROBLEM, code: 'X', detail: 'reached' } }]);
+    const answerable = line.replace(/(?<=--from )\S+/, __filename);
+    const { code, err } = await ops(answerable, [{ status: 404, body: { ...PROBLEM, code: 'X', detail: 'reached' } }]);
     expect([code, err]).toEqual([1, expect.stringContaining('reached')]);
   });
 

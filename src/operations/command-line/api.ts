@@ -52,16 +52,22 @@ export class Api {
     return this.call('GET', search.size === 0 ? path : `${path}?${search.toString()}`);
   }
 
-  post<Body>(path: string, body?: object): Promise<Body> {
-    return this.call('POST', path, body);
+  /** With an idempotency key it is done once, however often it is asked for. */
+  post<Body>(path: string, body?: object, idempotencyKey?: string): Promise<Body> {
+    return this.call('POST', path, body, idempotencyKey);
   }
 
   put<Body>(path: string, body: object): Promise<Body> {
     return this.call('PUT', path, body);
   }
 
-  private async call<Body>(method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<Body> {
-    const { status, text } = await this.answerTo(method, path, body);
+  private async call<Body>(
+    method: 'GET' | 'POST' | 'PUT',
+    path: string,
+    body?: object,
+    idempotencyKey?: string,
+  ): Promise<Body> {
+    const { status, text } = await this.answerTo(method, path, body, idempotencyKey);
     const answer = parse(text);
     if (status < 300 && answer !== undefined) return answer as Body;
     if (NOT_NOW.includes(status))
@@ -70,13 +76,19 @@ export class Api {
     throw new ApiUnreachable(`${this.address} is not Holdfast's API: it answered ${inWords(answer, status, text)}`);
   }
 
-  private async answerTo(method: 'GET' | 'POST' | 'PUT', path: string, body: object | undefined) {
+  private async answerTo(
+    method: 'GET' | 'POST' | 'PUT',
+    path: string,
+    body: object | undefined,
+    idempotencyKey: string | undefined,
+  ) {
     try {
       const answer = await request(`${this.url}${path}`, {
         method,
         headers: {
           authorization: `Bearer ${this.apiKey}`,
           ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
         },
         body: body === undefined ? undefined : JSON.stringify(body),
         headersTimeout: ANSWER_MS_MAX,

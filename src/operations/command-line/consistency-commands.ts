@@ -3,7 +3,7 @@ import type { ConsistencyState } from '../consistency/consistency';
 import type { Violation } from '../consistency/invariants';
 import { ExitCode } from './exit-codes';
 import type { Desk } from './session';
-import { type Column, listText } from './table';
+import { type Column, counted, listText } from './table';
 
 const COLUMNS: Column<Violation>[] = [
   ['invariant', ({ invariant }) => invariant],
@@ -24,7 +24,7 @@ export function consistencyCommands(program: Command, desk: Desk): void {
       const { ok, checkedAt, violationCount, violations } = count;
       const sentence = ok
         ? `ok: everything adds up (${checkedAt}).`
-        : `${violationCount} violations (${checkedAt}):\n${listText(violations, COLUMNS)}`;
+        : `${counted(violationCount, 'violation')} (${checkedAt}):\n${listText(violations, COLUMNS)}`;
       screen.tell(sentence, count);
       return ok ? ExitCode.done : ExitCode.found;
     },

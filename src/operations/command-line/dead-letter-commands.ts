@@ -6,7 +6,7 @@ import type { OpenLetters } from '../../messaging/dead-letters/dead-letter.repos
 import { ExitCode, WrongCall } from './exit-codes';
 import { limitOption, vendorOption } from './options';
 import { type Desk, listed, segment, type Session } from './session';
-import type { Column } from './table';
+import { type Column, counted } from './table';
 
 const PATH = '/v1/dead-letters';
 const BEFORE = 'only letters created before this time (ISO 8601)';
@@ -100,7 +100,10 @@ async function dismissMany({ api, screen }: Session, which: OpenLetters, dryRun:
   for (let last = told; !dryRun && last.dismissed > 0; told.dismissed += last.dismissed) last = await dismiss();
   const stay = told.matched - told.dismissed;
   const rest = stay > 0 ? ` ${stay} ${dryRun ? 'would ' : ''}stay open: they are about orders.` : '';
-  screen.tell(`${told.matched} open letters, ${told.dismissed} ${dryRun ? 'would be ' : ''}dismissed.${rest}`, told);
+  screen.tell(
+    `${counted(told.matched, 'open letter')}, ${told.dismissed} ${dryRun ? 'would be ' : ''}dismissed.${rest}`,
+    told,
+  );
 }
 
 async function replayOne({ api, screen }: Session, id: string): Promise<void> {
@@ -118,7 +121,8 @@ async function replayOne({ api, screen }: Session, id: string): Promise<void> {
 async function replayMany({ api, screen }: Session, which: OpenLetters, dryRun: boolean): Promise<ExitCode> {
   if (dryRun) {
     const told = await api.post<Replayed>(`${PATH}/replay`, { ...which, dryRun });
-    screen.tell(`${told.matched} open letters; ${told.replayed} of the oldest would be replayed.`, told);
+    const would = told.replayed === told.matched ? 'all' : `${told.replayed} of the oldest`;
+    screen.tell(`${counted(told.matched, 'open letter')}; ${would} would be replayed.`, told);
     return ExitCode.done;
   }
   const replay = () => api.post<Replayed>(`${PATH}/replay`, which);
@@ -136,7 +140,7 @@ async function replayMany({ api, screen }: Session, which: OpenLetters, dryRun: 
     screen.clearProgress();
   }
   const rest = left === 0 ? '' : ` ${left} stay open: sending does not mend them, or they have come since.`;
-  screen.tell(`${first.matched} open letters, ${replayed} replayed.${rest}`, {
+  screen.tell(`${counted(first.matched, 'open letter')}, ${replayed} replayed.${rest}`, {
     matched: first.matched,
     replayed,
     left,

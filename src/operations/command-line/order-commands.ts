@@ -1,9 +1,12 @@
-import type { Command } from 'commander';
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Order } from '../../orders/order';
 import type { OrderEvent } from '../../orders/order-events.repository';
+import { ApiRefused } from './api';
+import { ExitCode, WrongCall } from './exit-codes';
 import { limitOption, vendorOption } from './options';
-import { type Desk, listed, segment } from './session';
-import type { Column } from './table';
+import { type Desk, listed, segment, type Session } from './session';
+import { type Column, counted } from './table';
 
 const COLUMNS: Column<Order>[] = [
   ['order', ({ orderId }) => orderId],
@@ -86,6 +89,67 @@ export function orderCommands(program: Command, desk: Desk): void {
       screen.tell(sentence, order);
     },
   );
+  desk.does<{ idempotencyKey: string }>(
+    orders
+      .command('place')
+      .description('place one')
+      .argument('<productId>')
+      .argument('<quantity>', 'units', wholeNumber)
+      .requiredOption('--idempotency-key <text>', 'placed once, however often you ask; such as again-<an order’s id>'),
+    async ({ api, screen }, [productId, quantity], { idempotencyKey }) => {
+      const order = await api.post<Order>('/v1/orders', { productId, quantity }, idempotencyKey);
+      screen.tell(`${order.orderId} is placed: ${order.quantity} of ${order.productId}.`, order);
+    },
+  );
+  desk.does<{ from: string }>(
+    orders
+      .command('forgotten')
+      .description('which references of a vendor are unknown here, as after a restore')
+      .requiredOption('--from <file>', 'references, one a line'),
+    (session, _, { from }) => tellForgotten(session, from),
+  );
+}
+
+async function tellForgotten({ api, screen }: Session, file: string): Promise<ExitCode> {
+  const references = await linesOf(file);
+  const forgotten: string[] = [];
+  try {
+    for (const [done, reference] of references.entries()) {
+      screen.progress(done, references.length, `${forgotten.length} unknown here`);
+      if (!(await isKnown(api, reference))) forgotten.push(reference);
+    }
+  } finally {
+    screen.clearProgress();
+  }
+  screen.tell(forgotten.join('\n') || 'None is unknown here.', { references: references.length, forgotten });
+  screen.note(`${counted(references.length, 'reference')}, ${forgotten.length} unknown here.`);
+  return forgotten.length > 0 ? ExitCode.found : ExitCode.done;
+}
+
+async function isKnown(api: Session['api'], reference: string): Promise<boolean> {
+  try {
+    await api.get<Order>(pathOf(reference));
+    return true;
+  } catch (error) {
+    if (error instanceof ApiRefused && error.problem.code === 'ORDER_NOT_FOUND') return false;
+    throw error;
+  }
+}
+
+/** Without the empty ones. Throws `WrongCall` where it cannot be read. */
+async function linesOf(file: string): Promise<string[]> {
+  const text = await readFile(file, 'utf8').catch((cause: Error) => {
+    throw new WrongCall(`--from: ${file} cannot be read (${cause.message}).`);
+  });
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}
+
+function wholeNumber(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number.');
 }
 
 function pathOf(orderId: string): string {

@@ -4,7 +4,7 @@ import { ExitCode } from './exit-codes';
 import { follow } from './following';
 import { limitOption, noWaitOption, vendorOption } from './options';
 import { type Desk, listed, segment, type Session } from './session';
-import { type Column, listText } from './table';
+import { type Column, counted, listText } from './table';
 
 const PATH = '/v1/reconciliation/runs';
 const UNDER_WAY: PartStatus[] = ['pending', 'running'];
@@ -64,7 +64,10 @@ async function followRun({ api, screen }: Session, runId: string): Promise<ExitC
     progressOf: ({ status, parts, compared, found }) => ({
       done: parts.filter((part) => !UNDER_WAY.includes(part.status)).length,
       total: parts.length,
-      what: status === 'pending' ? 'waits for a worker' : `${compared} orders compared, ${found} differences`,
+      what:
+        status === 'pending'
+          ? 'waits for a worker'
+          : `${counted(compared, 'order')} compared, ${counted(found, 'difference')}`,
     }),
   });
   screen.tell(summary(run), run);
@@ -74,11 +77,13 @@ async function followRun({ api, screen }: Session, runId: string): Promise<ExitC
 
 function summary({ reconciliationRunId, dryRun, status, compared, found, opened, closed, parts }: Run): string {
   const opening = dryRun ? 'would be opened' : 'opened';
-  const counts = `${compared} orders compared, ${found} differences; ${opened} cases ${opening}, ${closed} closed`;
   const notes = parts
     .filter(({ note }) => note !== null)
     .map((part) => `${part.vendorId} ${part.status}: ${part.note}`);
   const findings = parts.flatMap((part) => part.findings);
+  const besides = findings.some((finding) => finding.case === 'dismissed') ? ' besides what was dismissed' : '';
+  const differences = `${counted(found, 'difference')}${besides}`;
+  const counts = `${counted(compared, 'order')} compared, ${differences}; ${counted(opened, 'case')} ${opening}, ${closed} closed`;
   const list = findings.length === 0 ? [] : ['', listText(findings, FINDING_COLUMNS)];
   return [`${reconciliationRunId} ${status}: ${counts}.`, ...notes, ...list].join('\n');
 }

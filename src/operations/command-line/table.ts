@@ -22,6 +22,11 @@ export function fieldsText(thing: object): string {
   return trimmed(table.toString());
 }
 
+/** `1 order`, `2 orders`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** Without what would move a terminal's cursor. */
 export function harmless(text: string): string {
   return text.replace(CONTROL, '�');

@@ -30,7 +30,7 @@ export interface Place {
 }
 
 /** $1: the vendor, $2: its consistency lag in ms. */
-const COLUMNS = `o.order_id AS "orderId", o.product_id AS "productId", o.quantity, o.status, o.hold_state AS "holdState",
+const COLUMNS = `o.order_id AS "orderId", o.product_id AS "productId", o.client, o.quantity, o.status, o.hold_state AS "holdState",
   o.failure_reason AS "failureReason", o.vendor_order_id AS "vendorOrderId", o.needs_attention AS "needsAttention",
   o.attention_reason AS "attentionReason", o.cancel_requested_at IS NOT NULL AS "cancelRequested",
   o.claim_token AS "claimToken", ${timestampText('o.created_at')} AS "createdAt",

@@ -7,6 +7,8 @@ import type { Evidence, Finding, OrderCaseKind, Resolution } from './case';
 export interface ComparedOrder {
   orderId: string;
   productId: string;
+  /** Who placed it. */
+  client: string;
   quantity: number;
   status: OrderStatus;
   holdState: HoldState;
@@ -121,9 +123,9 @@ function essenceOf(answer: BooksAnswer): string {
 }
 
 function evidenceOf(order: ComparedOrder, answer: BooksAnswer, askedAt: string): Evidence {
-  const { quantity, status, holdState, failureReason, vendorOrderId, attentionReason, cancelRequested } = order;
+  const { client, quantity, status, holdState, failureReason, vendorOrderId, attentionReason, cancelRequested } = order;
   return {
-    ours: { status, failureReason, vendorOrderId, holdState, quantity, attentionReason, cancelRequested },
+    ours: { client, status, failureReason, vendorOrderId, holdState, quantity, attentionReason, cancelRequested },
     vendor: { ...answer, askedAt },
   };
 }

@@ -59,7 +59,10 @@ describe('reconciling', () => {
         orderId,
         productId: 'acme:A-1',
         resolutions: ['cancelAtVendor', 'dismiss'],
-        evidence: { ours: { status: 'failed' }, vendor: { outcome: 'accepted', vendorOrderId: 'A-0000001' } },
+        evidence: {
+          ours: { client: 'test', status: 'failed' },
+          vendor: { outcome: 'accepted', vendorOrderId: 'A-0000001' },
+        },
       });
       expect(await desk.resolve(found, 'cancelAtVendor')).toMatchObject({
         status: 'resolved',
