@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { passesAtOnce, patiently, REQUEST_WAITS_MS } from '../../database/patiently';
 import type { Transaction } from '../../database/sql';
 import { Outbox } from '../../messaging/outbox';
 import { StockRepository } from '../../stock/stock.repository';
@@ -35,16 +36,11 @@ export class Cancellation {
 
   /**
    * `decided`: the order is cancelled; otherwise the vendor has to be asked, and the stock stays held until then.
-   * Throws `OrderNotFound`, and `OrderNotCancellable` where it is completed or has failed otherwise.
+   * Throws `OrderNotFound`, and `OrderNotCancellable` where it is completed or has failed otherwise. A lost connection
+   * leaves the COMMIT unknown, and is no reason to say so: whoever cancels what is cancelled hears the same.
    */
   async cancel(orderId: string): Promise<{ order: Order; decided: boolean }> {
-    // An order's product never changes, so it can be read before it is locked.
-    const { vendorId, productId } = await this.queries.get(orderId);
-    const cancelled = await this.dataSource.transaction(async (tx) => {
-      await this.stock.lock(tx, vendorId, productId);
-      const decided = await this.cancelLocked(tx, await this.orders.lock(tx, orderId));
-      return { order: await this.queries.get(orderId, tx), decided };
-    });
+    const cancelled = await patiently(() => this.cancelOnce(orderId), REQUEST_WAITS_MS, passesAtOnce);
     this.outbox.wake();
     return cancelled;
   }
@@ -64,6 +60,16 @@ export class Cancellation {
     await this.orders.lockAll(tx, orderIds);
     for (const orderId of orderIds) await this.cancelLocked(tx, await this.orders.lock(tx, orderId));
     return orderIds;
+  }
+
+  private async cancelOnce(orderId: string): Promise<{ order: Order; decided: boolean }> {
+    // An order's product never changes, so it can be read before it is locked.
+    const { vendorId, productId } = await this.queries.get(orderId);
+    return this.dataSource.transaction(async (tx) => {
+      await this.stock.lock(tx, vendorId, productId);
+      const decided = await this.cancelLocked(tx, await this.orders.lock(tx, orderId));
+      return { order: await this.queries.get(orderId, tx), decided };
+    });
   }
 
   private async cancelLocked(tx: Transaction, order: LockedOrder): Promise<boolean> {

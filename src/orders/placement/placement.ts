@@ -3,6 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Attributes, Span } from '@opentelemetry/api';
 import { databaseFailure, isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
+import { passesAtOnce, REQUEST_WAITS_MS } from '../../database/patiently';
 import { Outbox } from '../../messaging/outbox';
 import { ValidationFailed } from '../../http/refusal';
 import { failed, type Traceparent } from '../../observability/spans';
@@ -24,8 +25,6 @@ const LANES = 2;
 const BATCH_MAX = 200;
 /** Orders that may wait in a lane; at some thousands a second that is the longest wait worth having. */
 const WAITING_MAX = 2000;
-/** A batch that failed for a passing reason is tried again after these waits: a third of a second, within a client's one. */
-const RETRY_AFTER_MS = [20, 100, 200];
 /** Only our own earlier try can have written the ids we made. */
 const ORDER_IDS = 'orders_pkey';
 
@@ -165,13 +164,14 @@ export class Placement {
         if (lost !== undefined) await this.doubtRefusals(answers, placed, lost);
         return batch.map((asked) => answers.get(asked) ?? { result: placed.get(asked)! });
       } catch (error) {
-        const failure = databaseFailure(error);
-        // Whoever has waited for a connection, or for a statement, has waited for as long as a request may.
-        const isPassing = failure !== 'exhausted' && failure !== 'overdue' && !this.databaseAway;
-        const waitMs = isPassing ? RETRY_AFTER_MS[tries] : undefined;
-        if (waitMs === undefined) this.databaseAway = failure === 'unavailable';
-        if (waitMs === undefined || !(failure || isDuplicate(error, ORDER_IDS))) throw error;
-        if (failure === 'unavailable') lost = error;
+        const isAway = databaseFailure(error) === 'unavailable';
+        const isPassing = !this.databaseAway && (passesAtOnce(error) || isDuplicate(error, ORDER_IDS));
+        const waitMs = isPassing ? REQUEST_WAITS_MS[tries] : undefined;
+        if (waitMs === undefined) {
+          this.databaseAway = isAway;
+          throw error;
+        }
+        if (isAway) lost = error;
         this.logger.warn({ err: error, requests: batch.length }, 'A batch is tried again');
         await pause(waitMs);
       }
