@@ -2,8 +2,11 @@ import type { World } from '../world/world';
 import { every, type Fault, meanwhile } from './fault';
 
 const TERMINATE_EVERY_MS = 100;
-const TERMINATE_GENTLY_EVERY_MS = 250;
+/** A request is tried again for a third of a second: seldom enough that on a slow machine, too, one try is left alone. */
+const TERMINATE_GENTLY_EVERY_MS = 1_000;
 const CUT_EVERY_MS = 1_500;
+/** The lease of a sync that was cut lasts for seconds, however quickly the rules judge. */
+const CUT_GENTLY_EVERY_MS = 4_000;
 const BLACK_HOLE_MS = 4_000;
 const SLOW_MS = 40;
 
@@ -12,8 +15,6 @@ export const databaseFaults: Fault[] = [
     name: 'backends-terminated',
     what: 'database backends terminated, most of them in a statement, ten times a second',
     part: 'database',
-    alerts: ['HoldfastErrorBudgetBurnsFast', 'HoldfastErrorBudgetBurnsSlowly'],
-    perhaps: ['HoldfastPlacementSlow'],
     make: ({ database }, { durationMs, gently }) =>
       every(gently ? TERMINATE_GENTLY_EVERY_MS : TERMINATE_EVERY_MS, durationMs, () =>
         database.rows(
@@ -39,13 +40,9 @@ export const databaseFaults: Fault[] = [
     name: 'database-cut',
     what: 'connections to the database cut every other second',
     part: 'database',
-    perhaps: [
-      'HoldfastErrorBudgetBurnsFast',
-      'HoldfastErrorBudgetBurnsSlowly',
-      'HoldfastPlacementSlow',
-      'HoldfastStockOld',
-    ],
-    make: (world, { durationMs }) => every(CUT_EVERY_MS, durationMs, () => wires(world).forEach((wire) => wire.cut())),
+    perhaps: ['HoldfastPlacementSlow'],
+    make: (world, { durationMs, gently }) =>
+      every(gently ? CUT_GENTLY_EVERY_MS : CUT_EVERY_MS, durationMs, () => wires(world).forEach((wire) => wire.cut())),
   },
   {
     name: 'database-black-hole',
