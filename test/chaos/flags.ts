@@ -36,7 +36,7 @@ Flags
   --short          the gate's form, under five minutes: ${SHORT_FAULTS.length} faults, each briefly, with seed ${SEED_SHORT}
   --only <list>    some faults only, separated by commas
   --alerts         each lasts a minute, and a Prometheus with rules that judge ten times faster has to see its alerts, and
-                   no others (needs Debian's prometheus; an hour)
+                   no others; some strike as often then as leaves no luck in that (needs Debian's prometheus; 40 minutes)
   --minutes <n>    random mixtures of faults for so many minutes, instead of each alone
   --seed <n>       makes the random choices of an earlier run again
   --help           says this

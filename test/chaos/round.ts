@@ -92,7 +92,7 @@ async function strainAndCheck(world: World, round: Round): Promise<RoundResult> 
 async function makeFaults(world: World, round: Round, random: Random, buyers: Buyers): Promise<Violation[]> {
   const trouble: Trouble = {
     durationMs: round.durationMs,
-    gently: round.watched,
+    watched: round.watched,
     lengthy: round.lengthy,
     random,
     orderIds: () => buyers.purchases.flatMap(createdIds),

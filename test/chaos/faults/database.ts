@@ -3,10 +3,10 @@ import { every, type Fault, meanwhile } from './fault';
 
 const TERMINATE_EVERY_MS = 100;
 /** A request is tried again for a third of a second: seldom enough that on a slow machine, too, one try is left alone. */
-const TERMINATE_GENTLY_EVERY_MS = 1_000;
+const TERMINATE_WATCHED_EVERY_MS = 1_000;
 const CUT_EVERY_MS = 1_500;
 /** The lease of a sync that was cut lasts for seconds, however quickly the rules judge. */
-const CUT_GENTLY_EVERY_MS = 4_000;
+const CUT_WATCHED_EVERY_MS = 4_000;
 const BLACK_HOLE_MS = 4_000;
 const SLOW_MS = 40;
 
@@ -15,8 +15,8 @@ export const databaseFaults: Fault[] = [
     name: 'backends-terminated',
     what: 'database backends terminated, most of them in a statement, ten times a second',
     part: 'database',
-    make: ({ database }, { durationMs, gently }) =>
-      every(gently ? TERMINATE_GENTLY_EVERY_MS : TERMINATE_EVERY_MS, durationMs, () =>
+    make: ({ database }, { durationMs, watched }) =>
+      every(watched ? TERMINATE_WATCHED_EVERY_MS : TERMINATE_EVERY_MS, durationMs, () =>
         database.rows(
           `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
            WHERE backend_type = 'client backend' AND application_name = 'holdfast'
@@ -41,8 +41,10 @@ export const databaseFaults: Fault[] = [
     what: 'connections to the database cut every other second',
     part: 'database',
     perhaps: ['HoldfastPlacementSlow'],
-    make: (world, { durationMs, gently }) =>
-      every(gently ? CUT_GENTLY_EVERY_MS : CUT_EVERY_MS, durationMs, () => wires(world).forEach((wire) => wire.cut())),
+    make: (world, { durationMs, watched }) =>
+      every(watched ? CUT_WATCHED_EVERY_MS : CUT_EVERY_MS, durationMs, () =>
+        wires(world).forEach((wire) => wire.cut()),
+      ),
   },
   {
     name: 'database-black-hole',

@@ -6,8 +6,8 @@ import type { World } from '../world/world';
 export interface Trouble {
   /** For about so long. */
   durationMs: number;
-  /** Whether it strikes less often, for rules that judge quicker: nothing recovers quicker for them. */
-  gently: boolean;
+  /** Whether rules watch that judge quicker, for which nothing recovers quicker; luck must not decide what they see. */
+  watched: boolean;
   random: Random;
   /** Whether there is time for the long variety: a minute's freeze, minutes of outage. */
   lengthy: boolean;

@@ -6,7 +6,7 @@ import { Trail, WORKER_POINTS, type WorkerPoint } from './trail';
 
 /** Between two kills, so that the killed one is at work again before the next. */
 const BETWEEN_KILLS_MS = 4_000;
-const BETWEEN_KILLS_GENTLY_MS = 20_000;
+const BETWEEN_KILLS_WATCHED_MS = 20_000;
 /** A point that is not reached under load by then is not reached at all. */
 const REACHED_MS_MAX = 8_000;
 
@@ -46,9 +46,9 @@ export const kills: Fault[] = [
 ];
 
 /** Once, and as often again as there is time for. */
-async function again({ durationMs, gently }: Trouble, strike: () => Promise<boolean>): Promise<number> {
+async function again({ durationMs, watched }: Trouble, strike: () => Promise<boolean>): Promise<number> {
   const until = performance.now() + durationMs;
-  const restMs = gently ? BETWEEN_KILLS_GENTLY_MS : BETWEEN_KILLS_MS;
+  const restMs = watched ? BETWEEN_KILLS_WATCHED_MS : BETWEEN_KILLS_MS;
   let strikes = 0;
   for (;;) {
     if (await strike()) strikes += 1;

@@ -8,6 +8,10 @@ const SKEW_MS = 60_000;
 /** A vendor's clock that was ahead goes on slowly until time has caught up; a shorter skew is caught up in a round. */
 const SKEW_SHORT_MS = 2_000;
 
+/** Shares of calls. Breakers open after five failures in a row, and an alert waits for three probes that fail. */
+const TOO_FEW_IN_A_ROW = 0.25;
+const MANY_IN_A_ROW = 0.7;
+
 type Lights = Pick<Fault, 'alerts' | 'perhaps'>;
 
 const UNSURE: Lights = { alerts: ['HoldfastVendorErrors'] };
@@ -24,11 +28,16 @@ const AWAY: Lights = { alerts: ['HoldfastBreakerOpen', 'HoldfastQueueOld', 'Hold
 type Faults = Parameters<World['vendors']['faults']>[0];
 
 export const vendorFaults: Fault[] = [
-  simulated('vendor-drops', 'every vendor accepts and drops the connection, every other time', UNSURE, (seed) => ({
-    acceptThenDrop: { share: 0.5, seed },
-  })),
-  simulated('vendor-500', 'every vendor accepts and answers 500, every other time', UNSURE, (seed) => ({
-    acceptThen500: { share: 0.5, seed },
+  simulated(
+    'vendor-drops',
+    'every vendor accepts and drops the connection, every other time',
+    UNSURE,
+    (seed, watched) => ({
+      acceptThenDrop: { share: watched ? TOO_FEW_IN_A_ROW : 0.5, seed },
+    }),
+  ),
+  simulated('vendor-500', 'every vendor accepts and answers 500, every other time', UNSURE, (seed, watched) => ({
+    acceptThen500: { share: watched ? TOO_FEW_IN_A_ROW : 0.5, seed },
   })),
   simulated('vendor-late', 'every vendor accepts long after it hung up, every third time', UNSURE, (seed) => ({
     delayedAcceptance: { ms: 1_800, share: 0.33, seed },
@@ -46,8 +55,8 @@ export const vendorFaults: Fault[] = [
   simulated('vendor-redirects', 'every vendor redirects, every other time', LEFT_ALONE, (seed) => ({
     redirect: { share: 0.5, seed },
   })),
-  simulated('vendor-errors', 'every vendor answers 503, every other time', LEFT_ALONE, (seed) => ({
-    error5xx: { status: 503, share: 0.5, seed },
+  simulated('vendor-errors', 'every vendor answers 503, every other time', LEFT_ALONE, (seed, watched) => ({
+    error5xx: { status: 503, share: watched ? MANY_IN_A_ROW : 0.5, seed },
   })),
   simulated(
     'vendor-refuses',
@@ -93,7 +102,7 @@ function simulated(
   name: string,
   what: string,
   lights: Lights,
-  faults: (seed: number) => Faults,
+  faults: (seed: number, watched: boolean) => Faults,
   vendorsRefuseAnyway?: true,
 ): Fault {
   return {
@@ -102,7 +111,8 @@ function simulated(
     part: 'vendor',
     ...lights,
     ...(vendorsRefuseAnyway && { vendorsRefuseAnyway }),
-    make: (world, { durationMs, random }: Trouble) => withFaults(world, faults(seedOf(random)), durationMs),
+    make: (world, { durationMs, random, watched }: Trouble) =>
+      withFaults(world, faults(seedOf(random), watched), durationMs),
   };
 }
 
