@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { LeaseRepository } from '../../database/lease.repository';
+import { passesAtOnce, patiently } from '../../database/patiently';
 import type { Agent } from '../../lifecycle/agents';
 import { type Loop, Loops } from '../../lifecycle/loop';
 import { type Count, type CountScope, CountRepository } from './count.repository';
@@ -18,6 +19,8 @@ const PACES = {
   recent: { msMax: 30_000, restFactor: 9 },
   everything: { msMax: 600_000, restFactor: 9 },
 };
+/** Before one whose connection was lost is begun again; where that takes minutes, when it would have been over. */
+const AGAIN_AFTER_MS: Record<CountScope, number[]> = { recent: [500, 1000, 2000, 4000, 8000], everything: [] };
 
 /** Counts the invariants again and again, one worker for all: what is recent twice a minute, everything every hour. */
 @Injectable()
@@ -57,7 +60,7 @@ export class Counter implements Agent {
       const [lease, forMs] = [`consistency-${scope}`, Math.min(everyMs, PACES[scope].msMax)];
       if (!(await this.leases.take(this.dataSource.manager, lease, forMs))) continue;
       // One that is broken off, or whose process is killed, is due again once it would have been over.
-      const count = this.runOnce(scope)
+      const count = patiently(() => this.runOnce(scope), AGAIN_AFTER_MS[scope], passesAtOnce)
         .then(() => this.leases.prolong(this.dataSource.manager, lease, everyMs - forMs))
         .catch(
           (error: unknown) => this.stopping.signal.aborted || this.logger.warn({ err: error, scope }, 'Not counted'),

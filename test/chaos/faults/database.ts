@@ -2,8 +2,8 @@ import type { World } from '../world/world';
 import { every, type Fault, meanwhile } from './fault';
 
 const TERMINATE_EVERY_MS = 100;
-/** A request is tried again for a third of a second: seldom enough that on a slow machine, too, one try is left alone. */
-const TERMINATE_WATCHED_EVERY_MS = 1_000;
+/** One at a time: where many are new at once, they are slow, and the more are caught the next time. */
+const TERMINATE_ONE_EVERY_MS = 500;
 const CUT_EVERY_MS = 1_500;
 /** The lease of a sync that was cut lasts for seconds, however quickly the rules judge. */
 const CUT_WATCHED_EVERY_MS = 4_000;
@@ -16,11 +16,15 @@ export const databaseFaults: Fault[] = [
     what: 'database backends terminated, most of them in a statement, ten times a second',
     part: 'database',
     make: ({ database }, { durationMs, watched }) =>
-      every(watched ? TERMINATE_WATCHED_EVERY_MS : TERMINATE_EVERY_MS, durationMs, () =>
+      every(watched ? TERMINATE_ONE_EVERY_MS : TERMINATE_EVERY_MS, durationMs, () =>
         database.rows(
-          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-           WHERE backend_type = 'client backend' AND application_name = 'holdfast'
-             AND (state <> 'idle' OR random() < 0.1)`,
+          `SELECT pg_terminate_backend(pid) FROM (
+             SELECT pid FROM pg_stat_activity
+             WHERE backend_type = 'client backend' AND application_name = 'holdfast'
+               AND (state <> 'idle' OR random() < 0.1)
+             ORDER BY state = 'idle', random() LIMIT $1
+           ) AS chosen`,
+          [watched ? 1 : null],
         ),
       ),
   },

@@ -278,4 +278,15 @@ describe('the consistency of our books', () => {
     await query('UPDATE leases SET leased_until = now()');
     expect(await dueInMinutes()).toBe(60);
   });
+
+  it('is counted again at once where the connection was lost, unless that would take minutes', async () => {
+    const [counter, counting] = [desk.app.context.get(Counter), desk.app.context.get(Counting)];
+    const lost = new Error('Connection terminated unexpectedly');
+    const recent = jest.spyOn(counting, 'recent').mockRejectedValueOnce(lost);
+    const everything = jest.spyOn(counting, 'everything').mockRejectedValueOnce(lost);
+    await counter['startDue']();
+    await Promise.all(counter['underWay'].values());
+    expect([recent, everything].map(({ mock }) => mock.calls.length)).toEqual([2, 1]);
+    expect(await query('SELECT scope FROM consistency_counts')).toEqual([{ scope: 'recent' }]);
+  });
 });
