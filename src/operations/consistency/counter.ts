@@ -60,7 +60,8 @@ export class Counter implements Agent {
       const [lease, forMs] = [`consistency-${scope}`, Math.min(everyMs, PACES[scope].msMax)];
       if (!(await this.leases.take(this.dataSource.manager, lease, forMs))) continue;
       // One that is broken off, or whose process is killed, is due again once it would have been over.
-      const count = patiently(() => this.runOnce(scope), AGAIN_AFTER_MS[scope], passesAtOnce)
+      const { signal } = this.stopping;
+      const count = patiently(() => this.runOnce(scope), AGAIN_AFTER_MS[scope], passesAtOnce, signal)
         .then(() => this.leases.prolong(this.dataSource.manager, lease, everyMs - forMs))
         .catch(
           (error: unknown) => this.stopping.signal.aborted || this.logger.warn({ err: error, scope }, 'Not counted'),

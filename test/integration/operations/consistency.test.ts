@@ -289,4 +289,13 @@ describe('the consistency of our books', () => {
     expect([recent, everything].map(({ mock }) => mock.calls.length)).toEqual([2, 1]);
     expect(await query('SELECT scope FROM consistency_counts')).toEqual([{ scope: 'recent' }]);
   });
+
+  it('is not waited for by a process that ends while the connection is lost', async () => {
+    const counter = desk.app.context.get(Counter);
+    const lost = new Error('Connection terminated unexpectedly');
+    const counting = jest.spyOn(desk.app.context.get(Counting), 'recent').mockRejectedValue(lost);
+    await counter['startDue']();
+    await counter.stop();
+    expect(counting.mock.calls.length).toBeLessThanOrEqual(1);
+  });
 });
