@@ -59,7 +59,7 @@ describe('spans', () => {
   it('wait for a collector that hangs in a bounded number, and do not make a stop wait longer than it may', async () => {
     collector.answers = 'hang';
     await start();
-    await tell('story', null, 2 * SPANS_KEPT_MAX);
+    await tell('unheard', null, 2 * SPANS_KEPT_MAX);
     await waitFor(() => collector.headers.length > 0, { withinMs: 5000, what: 'a first batch' });
     // One batch alone may take five seconds.
     expect((await stop(300)).tookMs).toBeLessThan(3000);
@@ -68,8 +68,10 @@ describe('spans', () => {
     await start();
     await tell('story', null, 2 * SPANS_KEPT_MAX);
     await stop(10_000);
-    expect(collector.spans.length).toBeGreaterThan(0);
-    expect(collector.spans.length).toBeLessThanOrEqual(SPANS_KEPT_MAX);
+    // What the first stop no longer waited for may still arrive meanwhile.
+    const told = names().filter((name) => name === 'story');
+    expect(told.length).toBeGreaterThan(0);
+    expect(told.length).toBeLessThanOrEqual(SPANS_KEPT_MAX);
   });
 
   it('that cannot be sent are mentioned once, and so is that they arrive again', async () => {
