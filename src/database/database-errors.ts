@@ -1,8 +1,8 @@
 /** How the database failed a statement, where that is not the statement's own fault. */
 export type DatabaseFailure = 'unavailable' | 'exhausted' | 'overdue' | 'unmigrated' | 'conflict';
 
-/** SQLSTATE classes and codes of a server that is going, gone, or not taking this session. */
-const UNAVAILABLE = /^(08...|57P0.|53...|25006|25P03)$/;
+/** SQLSTATE classes and codes of a server that is going, gone, or not taking this session, or whose database is gone (3D000). */
+const UNAVAILABLE = /^(08...|57P0.|53...|25006|25P03|3D000)$/;
 /** The server ended a statement of ours that took too long: it, or its disk, is slow. */
 const STATEMENT_TIMEOUT = '57014';
 /** Serialisation failure, deadlock, lock not available: the same statement may succeed at once. */

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { DataSource } from 'typeorm';
 import { databaseFailure } from '../../../src/database/database-errors';
 import { dataSourceOptions } from '../../../src/database/data-source';
+import { createDatabase } from '../../support/database';
 
 /** Of the PostgreSQL protocol: letter, length, content. */
 function packet(letter: string, ...content: Buffer[]): Buffer {
@@ -59,5 +60,21 @@ describe('a server that says nothing any more', () => {
     const options = dataSourceOptions(`postgres://u:p@127.0.0.1:${port}/d?sslmode=disable`, pool);
     const failed = await new DataSource(options).initialize().catch((error: unknown) => error);
     expect(databaseFailure(failed)).toBe('unavailable');
+  });
+});
+
+describe('a database that somebody has dropped', () => {
+  it('is told as one that is away, to those that were connected and to those that come', async () => {
+    const dropped = await createDatabase();
+    const { url } = dropped;
+    const connected = await new DataSource(dataSourceOptions(url, { connectionsMax: 1, waitMs: 1000 })).initialize();
+    await dropped.drop();
+    for (let ask = 0; ask < 3; ask++) {
+      const failed = await connected.query('SELECT 1').catch((error: unknown) => error);
+      expect(databaseFailure(failed)).toBe('unavailable');
+    }
+    await connected.destroy();
+    const coming = new DataSource(dataSourceOptions(url, { connectionsMax: 1, waitMs: 1000 }));
+    expect(databaseFailure(await coming.initialize().catch((error: unknown) => error))).toBe('unavailable');
   });
 });
