@@ -182,7 +182,10 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       inserting(async (store) => {
         await store();
         stored += 1;
-        if (stored === 1) wire.cut();
+        if (stored > 1) return;
+        // A message whose confirmation is cut off is published again, rightly, and would be done twice here.
+        await eventually(async () => (await fixture.outboxCount()) === 0);
+        wire.cut();
       }),
     );
     const inbox = new Inbox();
