@@ -120,6 +120,15 @@ export class Inbox {
     };
   }
 
+  /** Fails with the first message it was given, however often that is given again, and does all others. */
+  handlerFailingFirst(error: () => Error): MessageHandler {
+    let first: string | undefined;
+    return (message) => {
+      first ??= message.messageId;
+      return this.work(message, message.messageId === first ? Promise.reject(error()) : Promise.resolve());
+    };
+  }
+
   private async work(message: Message, work: Promise<void>): Promise<void> {
     this.started.push(message);
     this.atWork += 1;

@@ -192,14 +192,15 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
     await broker.consume(
       'acme',
       1,
-      inbox.handlerFailing(2, () => new UnreadableMessage('order.placed.v9')),
+      inbox.handlerFailingFirst(() => new UnreadableMessage('order.placed.v9')),
     );
-    const [poison, next] = await fixture.send(['acme', 'acme']);
-    await eventually(() => inbox.done.length === 1);
-    expect(inbox.done).toEqual([next]);
-    expect(stored).toBe(2);
+    const sent = await fixture.send(['acme', 'acme']);
+    // In either order: the broker may notice only after the next consumer came that the first one is gone.
+    await eventually(() => inbox.done.length === 1 && stored === 2);
+    const poison = inbox.started[0]!;
+    expect(inbox.done).toEqual(sent.filter(({ messageId }) => messageId !== poison.messageId));
     expect(await fixture.buried()).toMatchObject([
-      { vendorId: 'acme', orderId: poison!.subject, cause: 'The message cannot be read: order.placed.v9.' },
+      { vendorId: 'acme', orderId: poison.subject, cause: 'The message cannot be read: order.placed.v9.' },
     ]);
   });
 });
