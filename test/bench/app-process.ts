@@ -26,18 +26,20 @@ export interface AppSettings {
   /** A folder for its CPU profile. */
   profileTo: string | undefined;
   env: Record<string, string>;
+  /** The checkout whose build is started, if not this one. */
+  root?: string;
 }
 
 /** Starts it and waits until it is ready. Its log is written, but to nowhere: a pipe would have to be read by the bench. */
 export async function startApp(
   mode: keyof typeof PORT_KEY,
-  { databaseUrl, adminApiKey, errorFile, profileTo, env }: AppSettings,
+  { databaseUrl, adminApiKey, errorFile, profileTo, env, root = ROOT }: AppSettings,
 ): Promise<AppProcess> {
   const port = await freePort();
   const profiling = profileTo === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileTo}`];
   const errors = openSync(errorFile, 'a');
-  const child = spawn(process.execPath, [...profiling, join(ROOT, 'dist', 'main.js'), `--mode=${mode}`], {
-    cwd: ROOT,
+  const child = spawn(process.execPath, [...profiling, join(root, 'dist', 'main.js'), `--mode=${mode}`], {
+    cwd: root,
     env: {
       PATH: process.env['PATH'],
       DATABASE_URL: databaseUrl,

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type Flags, HELP, parseFlags, UsageError } from './flags';
 import { caveats, describeMachine } from './machine';
+import { benchCompare } from './compare/compare';
 import { benchConsistency } from './consistency/consistency';
 import { benchDispatch } from './dispatch/dispatch';
 import { benchIsolation } from './dispatch/isolation';
@@ -43,6 +44,8 @@ function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promi
       return benchStock(testbed, stopSteps, flags);
     case 'overhead':
       return benchOverhead(testbed, stopSteps, flags);
+    case 'compare':
+      return benchCompare(testbed, flags);
     case 'consistency':
       return benchConsistency(testbed, flags);
     case 'soak':

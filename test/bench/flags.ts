@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CASES } from './placement/cases';
 import { SKUS_MAX, SKUS_MIN } from './stock/cases';
@@ -12,6 +14,8 @@ export interface Flags {
   skus: number;
   rows: number;
   profile: boolean;
+  /** compare: a folder with another checkout, built. */
+  against: string | undefined;
 }
 
 export const SECTIONS = [
@@ -21,6 +25,7 @@ export const SECTIONS = [
   'reads',
   'stock',
   'overhead',
+  'compare',
   'consistency',
   'soak',
 ] as const;
@@ -42,6 +47,7 @@ Sections
   reads          how many single products can be read, from memory and not
   stock          how fast a vendor's stock is synced, and what orders notice of it
   overhead       what metrics, logs and traces cost of placing orders
+  compare        how many orders this build places beside that of another checkout (--against)
   consistency    how soon /v1/consistency answers over large books, and what counting costs of placing orders
   soak           memory of the API under full load
 
@@ -53,6 +59,7 @@ Flags
   --minutes <n>  soak, isolation: how long (${DEFAULTS.minutes})
   --skus <n>     stock: how many the vendor lists (${DEFAULTS.skus})
   --rows <n>     consistency: how many products, and how many orders (${DEFAULTS.rows})
+  --against <folder>  compare: the other checkout, built
   --profile      keeps a CPU profile of each API process beside the results, at some cost
   --quick        a smoke run: ${QUICK.runs} run of ${QUICK.seconds} s, a soak of half a minute, ${QUICK.skus} SKUs, ${QUICK.rows} rows
   --help         says this`;
@@ -72,6 +79,7 @@ export function parseFlags(args: string[]): Flags | undefined {
     skus: positive('--skus', values.skus, defaults.skus),
     rows: positive('--rows', values.rows, defaults.rows),
     profile: values.profile ?? false,
+    against: checkoutOf(section, values.against),
   };
   if (!Number.isInteger(flags.runs)) throw new UsageError(`--runs: expected a whole number, found ${values.runs}`);
   if (!Number.isInteger(flags.skus) || flags.skus < SKUS_MIN || flags.skus > SKUS_MAX) {
@@ -98,6 +106,7 @@ function read(args: string[]) {
         skus: { type: 'string' },
         rows: { type: 'string' },
         profile: { type: 'boolean' },
+        against: { type: 'string' },
         quick: { type: 'boolean' },
         help: { type: 'boolean' },
       },
@@ -114,6 +123,18 @@ function sectionOf(positionals: string[]): Section {
     throw new UsageError(`Expected one section (${SECTIONS.join(', ')}), found: ${positionals.join(' ')}`);
   }
   return section as Section;
+}
+
+function checkoutOf(section: Section, against: string | undefined): string | undefined {
+  if (section !== 'compare') {
+    if (against !== undefined) throw new UsageError('--against: only the section compare takes it');
+    return undefined;
+  }
+  const folder = resolve(against ?? '.');
+  if (against === undefined || !existsSync(join(folder, 'dist', 'main.js'))) {
+    throw new UsageError(`--against: expected the folder of another checkout with its build in dist, found ${against}`);
+  }
+  return folder;
 }
 
 function casesOf(list: string): string[] {

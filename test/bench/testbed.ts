@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -6,6 +7,7 @@ import { startEmbedded } from '../../src/database/embedded/embedded-postgres';
 import { migrate } from '../../src/database/migrate';
 import { ApiClient } from '../support/client';
 import { newDataDir, removeDataDir } from '../support/data-dir';
+import { urlOfDatabase } from '../support/database';
 import { type AppProcess, startApp } from './app-process';
 import { fillCatalogue } from './catalogue';
 import { type CpuSeconds, cpuSecondsOf, parentOf } from './cpu';
@@ -15,6 +17,9 @@ import type { LoadOutcome } from './load/outcome';
 
 /** Whose orders the measured ones are. */
 export const CLIENT = 'bench';
+
+/** Of the build that this one is compared with. */
+const OTHER_DATABASE = 'bench_other';
 
 /** Everything that is measured or measures, each a process of its own on this machine, and none needed beforehand. */
 export interface Testbed {
@@ -31,9 +36,18 @@ export interface Testbed {
   /** None runs until a section asks for one. */
   startWorker(env?: Record<string, string>): Promise<AppProcess>;
   startApi(env: Record<string, string>): Promise<AppProcess>;
+  /** The build of another checkout, on a database of its own beside this one's, filled alike. */
+  startOther(root: string): Promise<OtherApi>;
   generator: Helper<Load, LoadOutcome>;
   /** Of these API processes; of both above unless said. */
   cpuSeconds(of?: AppProcess[]): CpuSeconds | undefined;
+}
+
+/** An API of another build. */
+export interface OtherApi {
+  api: AppProcess;
+  apiKey: string;
+  database: Client;
 }
 
 /** How to undo what was started, the last first. */
@@ -54,6 +68,21 @@ export async function startTestbed(stopSteps: StopSteps, profileTo: string | und
 
   const adminApiKey = randomBytes(32).toString('hex');
   const settings = { databaseUrl: server.url, adminApiKey, errorFile: join(dataDir, 'app.err'), profileTo };
+  const startOther = async (root: string): Promise<OtherApi> => {
+    await database.query(`CREATE DATABASE ${OTHER_DATABASE}`);
+    const url = urlOfDatabase(server.url, OTHER_DATABASE);
+    execFileSync(process.execPath, [join(root, 'dist', 'launch', 'migrate.command.js')], {
+      cwd: root,
+      env: { PATH: process.env['PATH'], DATABASE_URL: url, ADMIN_API_KEY: adminApiKey },
+    });
+    const other = new Client({ connectionString: url });
+    await other.connect();
+    stopSteps.push(() => other.end());
+    await fillCatalogue(other);
+    const api = await startApp('api', { ...settings, databaseUrl: url, env: {}, root });
+    stopSteps.push(() => api.stop());
+    return { api, apiKey: await createApiKey(api.url, adminApiKey), database: other };
+  };
   const startAnother = async (mode: 'api' | 'worker', env: Record<string, string> = {}): Promise<AppProcess> => {
     const app = await startApp(mode, { ...settings, env });
     stopSteps.push(() => app.stop());
@@ -74,6 +103,7 @@ export async function startTestbed(stopSteps: StopSteps, profileTo: string | und
     adminApiKey,
     startWorker: (env) => startAnother('worker', env),
     startApi: (env) => startAnother('api', env),
+    startOther,
     generator,
     cpuSeconds: (of = apis) =>
       cpuSecondsOf(

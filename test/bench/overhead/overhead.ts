@@ -2,9 +2,9 @@ import { startHelper } from '../helper';
 import { figure, type Report } from '../report';
 import type { StopSteps, Testbed } from '../testbed';
 import { keyOf, type Pair, pairsWith, SHAPES } from './pairs';
-import { place, type Round, type Surroundings, takeRound } from './round';
+import { caseOf, place, rateOf, type Round, type Surroundings, takeRound } from './round';
 import type { SinkJob, Sunk } from './sink';
-import { rateOf, tablesOf } from './tables';
+import { tablesOf } from './tables';
 
 /** A process that has just started compiles its code first; nobody measures that. */
 const WARM_UP_SECONDS = 4;
@@ -35,7 +35,7 @@ async function measure(
 ): Promise<void> {
   const { testbed } = surroundings;
   const apis = { with: await testbed.startApi(pair.with), without: await testbed.startApi(pair.without) };
-  for (const api of [apis.with, apis.without]) await place(api, 'spread', WARM_UP_SECONDS, testbed);
+  for (const api of [apis.with, apis.without]) await place(api, caseOf('spread'), WARM_UP_SECONDS, testbed);
   for (let run = 0; run < runs; run++) {
     for (const shape of SHAPES) {
       const round = await takeRound(apis, run % 2 === 0 ? 'with' : 'without', shape, seconds, surroundings);

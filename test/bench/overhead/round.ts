@@ -9,13 +9,16 @@ import type { Testbed } from '../testbed';
 import type { SinkJob, Sunk } from './sink';
 
 /** Of each side in a round: what disturbs the machine for seconds falls on both. */
-const SLICES = 4;
+export const SLICES = 4;
 /** Each may be cut off with a request on every connection, and another one behind it. */
 const LOADS = 2 * (SLICES + 1);
 /** Long enough for connections and plans. */
 const WARM_UP_SECONDS = 1;
 /** By then requests that were cut off are through, and an API has sent its spans. */
 const QUIET_MS = 1500;
+
+/** What placing at one API needs. */
+export type PlacingTestbed = Pick<Testbed, 'apiKey' | 'generator' | 'cpuSeconds'>;
 
 export type Which = 'with' | 'without';
 
@@ -48,33 +51,43 @@ export async function takeRound(
   surroundings: Surroundings,
 ): Promise<Round> {
   const { testbed, sink } = surroundings;
-  const second: Which = first === 'with' ? 'without' : 'with';
   await pause(QUIET_MS);
   await resetOrders(testbed.database);
   const spansBefore = (await sink.run('count')).answer.spans;
-  const warm = await place(apis.with, shape, WARM_UP_SECONDS, testbed);
-  const warmToo = await place(apis.without, shape, WARM_UP_SECONDS, testbed);
-  const round = { with: NOTHING, without: NOTHING };
-  for (let slice = 0; slice < SLICES; slice++) {
-    for (const which of slice % 2 === 0 ? [first, second] : [second, first]) {
-      round[which] = sum(round[which], await place(apis[which], shape, seconds / SLICES, testbed));
-    }
-  }
+  const of = caseOf(shape);
+  const warm = await place(apis.with, of, WARM_UP_SECONDS, testbed);
+  const warmToo = await place(apis.without, of, WARM_UP_SECONDS, testbed);
+  const second: Which = first === 'with' ? 'without' : 'with';
+  const [one, other] = await inTurns([first, second], (which) => place(apis[which], of, seconds / SLICES, testbed));
+  const round = { [first]: one, [second]: other } as Record<Which, Side>;
   await pause(QUIET_MS);
   const answered = warm.orders + warmToo.orders + round.with.orders + round.without.orders;
-  await checkBooks(testbed.database, caseOf(shape), answered, 2 * LOADS * CONNECTIONS);
+  await checkBooks(testbed.database, of, answered, 2 * LOADS * CONNECTIONS);
   const spans = (await sink.run('count')).answer.spans - spansBefore;
   return { ...round, spans, orders: warm.orders + round.with.orders };
 }
 
 const NOTHING: Side = { orders: 0, seconds: 0, apiCpuSeconds: 0 };
 
-export async function place(api: AppProcess, shape: Shape, seconds: number, testbed: Testbed): Promise<Side> {
+/** Takes turns in slices, each of the two first in every other one. Answers what each did in all its slices. */
+export async function inTurns<Who>(
+  [first, second]: [Who, Who],
+  slice: (who: Who) => Promise<Side>,
+): Promise<[Side, Side]> {
+  const sides: [Side, Side] = [NOTHING, NOTHING];
+  for (let turn = 0; turn < SLICES; turn++) {
+    for (const at of turn % 2 === 0 ? [0, 1] : [1, 0]) {
+      sides[at] = sum(sides[at]!, await slice(at === 0 ? first : second));
+    }
+  }
+  return sides;
+}
+
+export async function place(api: AppProcess, of: Case, seconds: number, testbed: PlacingTestbed): Promise<Side> {
   const before = testbed.cpuSeconds([api]);
-  const alone: Testbed = { ...testbed, apis: [api, api] };
-  const { answer } = await testbed.generator.run(closedLoop(caseOf(shape), alone, seconds));
+  const { answer } = await testbed.generator.run(closedLoop(of, { ...testbed, apis: [api] }, seconds));
   const after = testbed.cpuSeconds([api]);
-  refuseOthers(caseOf(shape), answer);
+  refuseOthers(of, answer);
   return {
     orders: answer.created,
     seconds: answer.elapsedSeconds,
@@ -82,7 +95,7 @@ export async function place(api: AppProcess, shape: Shape, seconds: number, test
   };
 }
 
-function caseOf(shape: Shape): Case {
+export function caseOf(shape: Shape): Case {
   return { name: shape, what: shape, kind: 'api', shape };
 }
 
@@ -93,4 +106,9 @@ function sum(one: Side, other: Side): Side {
     seconds: one.seconds + other.seconds,
     apiCpuSeconds: both ? one.apiCpuSeconds! + other.apiCpuSeconds! : undefined,
   };
+}
+
+/** Orders a second. */
+export function rateOf({ orders, seconds }: Side): number {
+  return orders / seconds;
 }

@@ -1,7 +1,7 @@
 import { figure, spreadText, type Table } from '../report';
 import { medianOf, spreadOf } from '../statistics';
 import { keyOf, type Pair, SHAPES } from './pairs';
-import type { Round, Side, Which } from './round';
+import { rateOf, type Round, type Side, type Which } from './round';
 
 export function tablesOf(pairs: Pair[], rounds: Map<string, Round[]>): Table[] {
   const cases = pairs.flatMap((pair) =>
@@ -39,11 +39,6 @@ function ratioRow({ costMax }: Pair, what: string, rounds: Round[]): string[] {
     `< ${percent(costMax)}`,
     cost < costMax ? 'met' : 'missed',
   ];
-}
-
-/** Orders a second. */
-export function rateOf({ orders, seconds }: Side): number {
-  return orders / seconds;
 }
 
 /** Where there is no /proc it is not known. */

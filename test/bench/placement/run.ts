@@ -1,3 +1,4 @@
+import type { AppProcess } from '../app-process';
 import { resetOrders } from '../catalogue';
 import type { Helper, Measured } from '../helper';
 import type { Load } from '../load/generator';
@@ -73,7 +74,11 @@ function rawOrders({ shape }: Case, { databaseUrl }: Testbed, seconds: number): 
   return { databaseUrl, connections: RAW_CONNECTIONS, seconds, products, quantity: QUANTITY, client: CLIENT };
 }
 
-export function closedLoop({ shape, keyed = false, apis = 1 }: Case, testbed: Testbed, seconds: number): Load {
+export function closedLoop(
+  { shape, keyed = false, apis = 1 }: Case,
+  testbed: { apis: readonly AppProcess[]; apiKey: string },
+  seconds: number,
+): Load {
   return {
     kind: 'closed',
     urls: testbed.apis.slice(0, apis).map(({ url }) => url),
