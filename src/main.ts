@@ -2,10 +2,14 @@ import 'reflect-metadata';
 import { Config, ConfigError } from './config/config';
 import { EmbeddedPostgresError } from './database/embedded/embedded-postgres.errors';
 import { SchemaTooNew } from './database/schema-too-new';
+import { UnsafeDatabase, UnsuitableSession } from './database/session.errors';
 import { HELP, parseFlags, UsageError } from './launch/flags';
 import { endWithParent, endWithWhatNobodyCaught } from './launch/shutdown';
 import { StartError } from './launch/start-error';
 import { version } from './launch/version';
+
+/** Their message says what happened, and what to do. */
+const EXPLAINED = [ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew, UnsuitableSession, UnsafeDatabase];
 
 async function main(): Promise<void> {
   const flags = parseFlags(process.argv.slice(2));
@@ -23,7 +27,7 @@ main().catch((error: unknown) => {
     console.error(error.message);
     process.exit(2);
   }
-  const expected = [ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew].some((kind) => error instanceof kind);
+  const expected = EXPLAINED.some((kind) => error instanceof kind);
   console.error(expected ? (error as Error).message : error);
   process.exit(1);
 });

@@ -37,6 +37,12 @@ export const settings = {
     10,
     60_000,
   ),
+  allowUnsafeDatabase: flag({
+    key: 'ALLOW_UNSAFE_DATABASE',
+    default: false,
+    meaning:
+      'Whether to serve orders from a database server that may lose what it confirmed (`fsync` or `full_page_writes` off). Only for data that nobody misses.',
+  }),
   rabbitmqUrl: url(
     {
       key: 'RABBITMQ_URL',

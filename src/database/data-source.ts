@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ClientBase } from 'pg';
 import { DataSource, type DataSourceOptions, type Logger } from 'typeorm';
@@ -15,6 +16,7 @@ import { SharedMetrics1764900000000 } from './migrations/1764900000000-shared-me
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation';
 import { OrderTraces1765100000000 } from './migrations/1765100000000-order-traces';
 import { FullPolledAt1765200000000 } from './migrations/1765200000000-full-polled-at';
+import { ONE_CORE_EACH, sessionAt, sessionSettings, verifySession } from './session';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -29,13 +31,19 @@ const LOCK_TIMEOUT_MS = 10_000;
 const MIGRATION_LOCK_TIMEOUT_MS = 2000;
 /** An open transaction of a frozen process must not hold its locks, or an old snapshot, for long. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
+const LIMITS = {
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+  lock_timeout: LOCK_TIMEOUT_MS,
+  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+};
+const NO_LIMITS = { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 };
 /**
  * A prepared statement's plan is made for the tables as they are and ends with its connection: one that reads a table
  * whole because it is small must not outlive its growth by more.
  */
 const CONNECTION_SECONDS_MAX = 30;
-/** A sync that counts a million rows in parallel takes every core from the orders beside it. */
-const ONE_CORE_EACH = '-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0';
+/** A write in a transaction that may only read. */
+const READ_ONLY = '25006';
 
 /** Told or not, a migration that fails would be said on standard output; whoever migrates hears of it by its error. */
 const SILENT: Logger = {
@@ -53,6 +61,10 @@ export interface PoolOptions {
   waitMs: number;
   /** How long a connection may say nothing before it is given up. */
   silentMsMax?: number;
+  /** Whether it serves orders: then a server that takes no writes, or may lose what it confirmed, is refused. */
+  serves?: boolean;
+  /** `ALLOW_UNSAFE_DATABASE`. */
+  unsafeAllowed?: boolean;
 }
 
 export const migrations = [
@@ -72,10 +84,14 @@ export const migrations = [
   FullPolledAt1765200000000,
 ];
 
+/** Throws `UnsuitableSession` and `UnsafeDatabase` at a connection that is not what we rely on. */
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {
+  const { serves = false, unsafeAllowed = false } = pool;
+  const settings = sessionSettings({ ...ONE_CORE_EACH, ...LIMITS });
+  const session = sessionAt(url, settings);
   return {
     type: 'postgres',
-    url,
+    url: session.url,
     applicationName: 'holdfast',
     migrations,
     migrationsTransactionMode: 'each',
@@ -89,29 +105,28 @@ export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOpt
     poolErrorHandler: () => undefined,
     extra: {
       keepAlive: true,
-      onConnect: (client: ClientBase) => {
+      onConnect: async (client: ClientBase) => {
         survivesItsEnd(client);
         endsInSilence(client, pool.silentMsMax ?? SILENT_MS_MAX);
+        endsWhenReadOnly(client);
+        await verifySession(client, { settings, serves, unsafeAllowed });
       },
-      options: ONE_CORE_EACH,
+      options: session.options,
       maxLifetimeSeconds: CONNECTION_SECONDS_MAX,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      lock_timeout: LOCK_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     },
   };
 }
 
-/** For migrations and commands: one connection, and as long as a statement needs. */
-export function singleConnection(url: string, limits: SessionLimits = {}): DataSource {
-  const options = dataSourceOptions(url, { connectionsMax: 2, waitMs: 10_000 });
-  return new DataSource({ ...options, extra: { keepAlive: true, onConnect: survivesItsEnd, ...limits } });
-}
-
-/** In milliseconds, by PostgreSQL's own names. */
-interface SessionLimits {
-  lock_timeout?: number;
-  idle_in_transaction_session_timeout?: number;
+/** For migrations and commands: one connection, and as long as a statement needs, whatever the role's defaults. */
+export function singleConnection(url: string, limits: Partial<typeof LIMITS> = {}): DataSource {
+  const settings = sessionSettings({ ...NO_LIMITS, ...limits });
+  const session = sessionAt(url, settings);
+  const onConnect = async (client: ClientBase): Promise<void> => {
+    survivesItsEnd(client);
+    await verifySession(client, { settings, serves: false, unsafeAllowed: true });
+  };
+  const options = dataSourceOptions(session.url, { connectionsMax: 2, waitMs: 10_000 });
+  return new DataSource({ ...options, extra: { keepAlive: true, onConnect, options: session.options } });
 }
 
 /** For `migrate`, which asks again: whoever wants the same table queues behind a lock that is waited for. */
@@ -135,4 +150,13 @@ function endsInSilence(client: ClientBase, silentMsMax: number): void {
   const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
   const silent = Object.assign(new Error('The database has said nothing for too long'), { code: 'ETIMEDOUT' });
   stream.setTimeout(silentMsMax, () => stream.destroy(silent));
+}
+
+/** A session that turns out to take no writes is at a server that was a primary: its next one may be at the new one. */
+function endsWhenReadOnly(client: ClientBase): void {
+  const { connection } = client as unknown as { connection: EventEmitter };
+  connection.on('errorMessage', ({ code }: { code?: string }) => {
+    // At once, and not when the socket says so: its pool must not give it to the next one in between.
+    if (code === READ_ONLY) connection.emit('error', Object.assign(new Error('The session takes no writes'), { code }));
+  });
 }

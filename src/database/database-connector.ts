@@ -3,6 +3,8 @@ import { DataSource } from 'typeorm';
 import { HalfRestored } from './half-restored';
 import { pendingMigrations } from './migrate';
 import { SchemaTooNew } from './schema-too-new';
+import { UNSAFE_SETTINGS } from './session';
+import { UnsafeDatabase, UnsuitableSession } from './session.errors';
 
 const RETRY_MS = 500;
 
@@ -18,12 +20,15 @@ export class DatabaseConnector {
 
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Resolves once the database answers and is migrated, or when stopped before that. Throws `SchemaTooNew`. */
+  /**
+   * Resolves once the database answers and is migrated, or when stopped before that. Throws `SchemaTooNew`,
+   * `UnsuitableSession` and `UnsafeDatabase`.
+   */
   async connect(): Promise<void> {
     let said: string | undefined;
     while (!this.stopped) {
       const obstacle = await this.tryOnce();
-      if (obstacle === undefined) return;
+      if (obstacle === undefined) return this.warnIfUnsafe();
       if (obstacle !== said) this.logger.warn(`Not ready: ${obstacle}`);
       said = obstacle;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
@@ -43,7 +48,7 @@ export class DatabaseConnector {
       return this.migrated ? undefined : `${pending.length} migrations are pending: run npm run migrate`;
     } catch (error) {
       if (error instanceof SchemaTooNew) throw error;
-      if (error instanceof HalfRestored) return error.message;
+      if (error instanceof HalfRestored || isUnsuitable(error)) return (error as Error).message;
       return `the database cannot be reached (${(error as Error).message})`;
     }
   }
@@ -57,9 +62,23 @@ export class DatabaseConnector {
       try {
         await this.dataSource.initialize();
       } catch (error) {
+        if (isUnsuitable(error)) throw error;
         return `the database cannot be reached (${(error as Error).message})`;
       }
     }
     return this.obstacle();
   }
+
+  /** At each start, lest somebody forget what was allowed for a trial. */
+  private async warnIfUnsafe(): Promise<void> {
+    const found = await this.dataSource.query<{ name: string }[]>(UNSAFE_SETTINGS).catch(() => []);
+    if (found.length === 0) return;
+    const names = found.map(({ name }) => `${name} = off`).join(', ');
+    this.logger.warn(`ALLOW_UNSAFE_DATABASE: the server runs with ${names}: a crash of its machine loses orders.`);
+  }
+}
+
+/** No waiting mends it: somebody has to change a setting. */
+function isUnsuitable(error: unknown): boolean {
+  return error instanceof UnsuitableSession || error instanceof UnsafeDatabase;
 }

@@ -1,3 +1,5 @@
+import { UnsafeDatabase, UnsuitableSession } from './session.errors';
+
 /** How the database failed a statement, where that is not the statement's own fault. */
 export type DatabaseFailure = 'unavailable' | 'exhausted' | 'overdue' | 'unmigrated' | 'conflict';
 
@@ -43,6 +45,8 @@ const CAUSE_DEPTH_MAX = 6;
  */
 export function databaseFailure(error: unknown, depth = 0): DatabaseFailure | undefined {
   if (!(error instanceof Error) || depth > CAUSE_DEPTH_MAX) return undefined;
+  // To who is served it is away; who starts tells the sentence.
+  if (error instanceof UnsuitableSession || error instanceof UnsafeDatabase) return 'unavailable';
   const { code, driverError, errors } = error as Error & { code?: unknown; driverError?: unknown; errors?: unknown[] };
   if (typeof code === 'string') {
     if (UNAVAILABLE.test(code) || SOCKET_CODES.has(code)) return 'unavailable';

@@ -12,8 +12,13 @@ import { PoolMetrics } from './pool-metrics';
   imports: [
     TypeOrmModule.forRootAsync({
       inject: [Config],
-      useFactory: ({ databaseUrl, databasePoolMax, databasePoolWaitMs }: Config) => ({
-        ...dataSourceOptions(databaseUrl!, { connectionsMax: databasePoolMax, waitMs: databasePoolWaitMs }),
+      useFactory: ({ databaseUrl, databasePoolMax, databasePoolWaitMs, allowUnsafeDatabase }: Config) => ({
+        ...dataSourceOptions(databaseUrl!, {
+          connectionsMax: databasePoolMax,
+          waitMs: databasePoolWaitMs,
+          serves: true,
+          unsafeAllowed: allowUnsafeDatabase,
+        }),
         manualInitialization: true,
       }),
     }),

@@ -4,6 +4,7 @@ import { type DatabaseFailure, databaseFailure } from '../database/database-erro
 import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres.errors';
 import { HalfRestored } from '../database/half-restored';
 import { SchemaTooNew } from '../database/schema-too-new';
+import { UnsafeDatabase, UnsuitableSession } from '../database/session.errors';
 import { Refusal } from '../http/refusal';
 import { BackupError } from '../operations/backup/backup.errors';
 import { UsageError } from './flags';
@@ -20,7 +21,7 @@ const failedByDatabase: Record<DatabaseFailure, string> = {
 /** Their message says what happened, and what to do. */
 const explained = [
   ...[ConfigError, StartError, EmbeddedPostgresError, SchemaTooNew, HalfRestored],
-  ...[Refusal, UsageError, BackupError],
+  ...[UnsuitableSession, UnsafeDatabase, Refusal, UsageError, BackupError],
 ];
 
 /**

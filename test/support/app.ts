@@ -59,7 +59,12 @@ export async function createApp(
 }
 
 /** A busy machine makes many callers wait; what becomes of one that waits too long is no other test's matter. */
-const quietAndPatient = { LOG_LEVEL: 'silent', DATABASE_POOL_MAX: '30', DATABASE_POOL_WAIT_MS: '30000' };
+const quietAndPatient = {
+  LOG_LEVEL: 'silent',
+  DATABASE_POOL_MAX: '30',
+  DATABASE_POOL_WAIT_MS: '30000',
+  ALLOW_UNSAFE_DATABASE: 'true',
+};
 
 async function startContext(config: Config): Promise<INestApplicationContext> {
   const context = await NestFactory.createApplicationContext(processModule('all', config), { logger: false });

@@ -16,6 +16,8 @@ export default async function globalSetup(): Promise<void> {
   const dataDir = newDataDir();
   const server = await startEmbedded({ dataDir, settings });
   process.env['HOLDFAST_TEST_DATABASE_URL'] = server.url;
+  // For the processes that tests start.
+  process.env['ALLOW_UNSAFE_DATABASE'] = 'true';
   await makeTemplate(server.url);
   const broker = await findBroker();
   if (broker) process.env['HOLDFAST_TEST_RABBITMQ_URL'] = broker.url;
