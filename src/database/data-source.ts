@@ -16,6 +16,7 @@ import { SharedMetrics1764900000000 } from './migrations/1764900000000-shared-me
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation';
 import { OrderTraces1765100000000 } from './migrations/1765100000000-order-traces';
 import { FullPolledAt1765200000000 } from './migrations/1765200000000-full-polled-at';
+import { ReconciliationFailures1765600000000 } from './migrations/1765600000000-reconciliation-failures';
 import { ONE_CORE_EACH, sessionAt, sessionSettings, verifySession } from './session';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
@@ -82,6 +83,7 @@ export const migrations = [
   Reconciliation1765000000000,
   OrderTraces1765100000000,
   FullPolledAt1765200000000,
+  ReconciliationFailures1765600000000,
 ];
 
 /** Throws `UnsuitableSession` and `UnsafeDatabase` at a connection that is not what we rely on. */

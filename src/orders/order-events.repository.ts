@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, prepared, rows, type Transaction } from '../database/sql';
+import { storableText } from '../database/storable';
 
 export type OrderEventType =
   | 'placed'
@@ -33,7 +34,7 @@ const DETAIL_LENGTH_MAX = 2000;
 export class OrderEventsRepository {
   async add(tx: Transaction, orderId: string, type: OrderEventType, detail: string): Promise<void> {
     const statement = 'INSERT INTO order_events (order_id, type, detail) VALUES ($1, $2, $3)';
-    await prepared(tx, 'insert-order-event', statement, [orderId, type, detail.slice(0, DETAIL_LENGTH_MAX)]);
+    await prepared(tx, 'insert-order-event', statement, [orderId, type, storableText(detail, DETAIL_LENGTH_MAX)]);
   }
 
   /** Adds nothing where the order's story already ends with this type, however often it is told. */
@@ -43,7 +44,7 @@ export class OrderEventsRepository {
       `INSERT INTO order_events (order_id, type, detail)
        SELECT $1::varchar, $2::varchar, $3::varchar
        WHERE $2 IS DISTINCT FROM (SELECT type FROM order_events WHERE order_id = $1 ORDER BY event_id DESC LIMIT 1)`,
-      [orderId, type, detail.slice(0, DETAIL_LENGTH_MAX)],
+      [orderId, type, storableText(detail, DETAIL_LENGTH_MAX)],
     );
   }
 
@@ -62,7 +63,7 @@ export class OrderEventsRepository {
        WHERE NOT EXISTS (
          SELECT FROM order_events WHERE order_id = $1 AND type = $2 AND at > now() - $4::float8 * interval '1 ms')
        RETURNING event_id`,
-      [orderId, type, detail.slice(0, DETAIL_LENGTH_MAX), ms],
+      [orderId, type, storableText(detail, DETAIL_LENGTH_MAX), ms],
     );
     return added.length > 0;
   }
@@ -72,7 +73,7 @@ export class OrderEventsRepository {
     await rows(tx, 'INSERT INTO order_events (order_id, type, detail) SELECT unnest($1::varchar[]), $2, $3', [
       orderIds,
       type,
-      detail.slice(0, DETAIL_LENGTH_MAX),
+      storableText(detail, DETAIL_LENGTH_MAX),
     ]);
   }
 

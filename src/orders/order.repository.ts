@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, prepared, rows, type Transaction } from '../database/sql';
+import { storableText } from '../database/storable';
 import { ORDER_COLUMNS, type OrderRow } from './order';
 import type { FailureReason, HoldState, OrderStatus } from './order-status';
 
@@ -56,6 +57,9 @@ const STANDING = `SELECT order_id AS "orderId", vendor_id AS "vendorId", status,
   recall_requested_at IS NOT NULL AS recalled, traceparent FROM orders WHERE order_id = ANY ($1)`;
 
 type LockedRow = OrderRow & { traceparent: string | null; claimed: boolean; recalled: boolean };
+
+/** Characters of why an order waits for an operator. */
+export const ATTENTION_REASON_LENGTH_MAX = 1000;
 
 /** The order row and its state. Every change is one guarded statement; the counters follow what it really changed. */
 @Injectable()
@@ -150,7 +154,7 @@ export class OrderRepository {
       tx,
       `UPDATE orders SET needs_attention = true, attention_reason = $2, claimed_until = NULL, updated_at = now()
        WHERE order_id = $1`,
-      [orderId, reason],
+      [orderId, storableText(reason, ATTENTION_REASON_LENGTH_MAX)],
     );
   }
 

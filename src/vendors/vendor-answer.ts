@@ -1,3 +1,4 @@
+import { storableText } from '../database/storable';
 import {
   type Accepted,
   type CallHealth,
@@ -30,7 +31,7 @@ export async function orderAnswer<Answer>(
     return read(await call);
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    return { outcome: 'unknown', detail: error.message, health: healthAfter(error) };
+    return { outcome: 'unknown', detail: plain(error.message), health: healthAfter(error) };
   }
 }
 
@@ -43,7 +44,8 @@ export async function purchaseAnswer<Answer>(
     return read(await call);
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
-    return { outcome: error.notSent ? 'not_sent' : 'unknown', detail: error.message, health: healthAfter(error) };
+    const detail = plain(error.message);
+    return { outcome: error.notSent ? 'not_sent' : 'unknown', detail, health: healthAfter(error) };
   }
 }
 
@@ -71,8 +73,9 @@ export function cancelAnswer(response: VendorResponse): CancelAnswer {
 export function acceptedAs(vendorOrderId: unknown, acceptedAt: unknown): Accepted | undefined {
   const at = endOf(acceptedAt);
   if (typeof vendorOrderId !== 'string' || vendorOrderId === '' || !at) return undefined;
-  if (vendorOrderId.length > VENDOR_ORDER_ID_LENGTH_MAX || vendorOrderId.includes('\0')) return undefined;
-  return { outcome: 'accepted', vendorOrderId, acceptedAt: at };
+  if (vendorOrderId.length > VENDOR_ORDER_ID_LENGTH_MAX) return undefined;
+  // The same each time it is read, whatever is in it: its look-ups are compared with what was stored.
+  return { outcome: 'accepted', vendorOrderId: plain(vendorOrderId), acceptedAt: at };
 }
 
 /** A refusal without a code is none: a proxy may have written it. */
@@ -169,7 +172,7 @@ export function itemsIn({ items }: Fields): unknown[] {
   return items;
 }
 
-/** What a vendor wrote, safe to store and to log. */
+/** What a vendor wrote, safe to store, to log and to show. */
 export function plain(text: string): string {
-  return text.slice(0, DETAIL_LENGTH_MAX).replace(/[\u0000-\u001f\u007f]+/g, ' ');
+  return storableText(text, DETAIL_LENGTH_MAX);
 }

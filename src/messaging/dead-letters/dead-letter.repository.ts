@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../database/new-id';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
+import { jsonbOf, storableText } from '../../database/storable';
 import { timestampText } from '../../http/cursor';
 
 /** Length of the column; a longer cause is cut. */
@@ -57,15 +58,8 @@ export class DeadLetterRepository {
     await on.query(
       `INSERT INTO dead_letters (dead_letter_id, vendor_id, order_id, cause, payload, source_key)
        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (source_key) DO NOTHING`,
-      // PostgreSQL refuses a NUL in text, and an error's words may hold anything.
-      [
-        newId(),
-        vendorId,
-        orderId,
-        cause.replaceAll('\0', '').slice(0, CAUSE_LENGTH_MAX),
-        storable(payload),
-        sourceKey ?? null,
-      ],
+      // An error's words and a broken message may hold anything.
+      [newId(), vendorId, orderId, storableText(cause, CAUSE_LENGTH_MAX), jsonbOf(payload), sourceKey ?? null],
     );
   }
 
@@ -169,11 +163,4 @@ export class DeadLetterRepository {
 
 function orphansOf({ vendorId, before, deadLetterId }: Which, limit: number): unknown[] {
   return [vendorId ?? null, before ?? null, deadLetterId ?? null, limit];
-}
-
-/** JSON as PostgreSQL takes it: without NUL and halves of surrogate pairs, which JSON.stringify writes as escapes. */
-function storable(payload: Record<string, unknown>): string {
-  return JSON.stringify(payload).replace(/\\(?:u[0-9a-f]{4}|.)/g, (escape) =>
-    /^\\u(?:0000|d)/.test(escape) ? String.raw`\ufffd` : escape,
-  );
 }

@@ -1,12 +1,13 @@
 import CliTable from 'cli-table3';
+import { cutText } from '../../database/storable';
 
 /** A column: its head, what of a row stands in it, and whether that is never cut. */
 export type Column<Row> = readonly [head: string, of: (row: Row) => unknown, whole?: 'whole'];
 
 /** A cell of a list is cut here; `show` has it whole. */
 const CELL_CHARACTERS_MAX = 60;
-/** A vendor's words may hold what a terminal takes for an order. */
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+/** A vendor's words may hold what a terminal takes for an order, or what turns the direction of its writing. */
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Cs}/gu;
 
 /** Columns under their heads, without lines: to be read, and cut by other programs. */
 export function listText<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
@@ -54,7 +55,7 @@ function cellText(value: unknown): string {
 function cut(text: string, whole: 'whole' | undefined): string {
   if (whole) return text;
   const line = text.replace(/\s+/g, ' ');
-  return line.length > CELL_CHARACTERS_MAX ? `${line.slice(0, CELL_CHARACTERS_MAX - 1)}…` : line;
+  return line.length > CELL_CHARACTERS_MAX ? `${cutText(line, CELL_CHARACTERS_MAX - 1)}…` : line;
 }
 
 function trimmed(text: string): string {

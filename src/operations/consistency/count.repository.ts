@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows } from '../../database/sql';
+import { jsonbOf } from '../../database/storable';
 import type { Violation } from './invariants';
 import type { Violations } from './violation-list';
 
@@ -43,7 +44,7 @@ export class CountRepository {
       `INSERT INTO consistency_counts AS c (scope, checked_at, violation_count, violations) VALUES ($1, $2, $3, $4)
        ON CONFLICT (scope) DO UPDATE SET checked_at = excluded.checked_at, violation_count = excluded.violation_count,
          violations = excluded.violations WHERE c.checked_at <= excluded.checked_at`,
-      [scope, checkedAt, total, JSON.stringify(listed)],
+      [scope, checkedAt, total, jsonbOf(listed)],
     );
   }
 }

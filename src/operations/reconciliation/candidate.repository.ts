@@ -19,6 +19,8 @@ export interface Candidate extends ComparedOrder {
   decidedForLong: boolean;
   /** A case is open about it. */
   hasCase: boolean;
+  /** Its last comparison failed. */
+  hasFailed: boolean;
   /** To the microsecond. */
   updatedAt: string;
 }
@@ -36,6 +38,7 @@ const COLUMNS = `o.order_id AS "orderId", o.product_id AS "productId", o.client,
   o.claim_token AS "claimToken", ${timestampText('o.created_at')} AS "createdAt",
   ${timestampText('o.updated_at')} AS "updatedAt",
   EXISTS (SELECT FROM reconciliation_cases c WHERE c.subject = o.order_id AND ${OPEN_OF_ORDER}) AS "hasCase",
+  EXISTS (SELECT FROM reconciliation_failures f WHERE f.order_id = o.order_id) AS "hasFailed",
   (o.claimed_until IS NULL OR o.claimed_until <= clock_timestamp())
     AND (o.recall_requested_at IS NULL OR o.needs_attention) AS "atRest",
   o.status <> 'pending' AND o.updated_at < now() - ${DECIDED_FOR_MS} * interval '1 ms' AS "decidedForLong",

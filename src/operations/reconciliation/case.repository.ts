@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../database/new-id';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
+import { jsonbOf, storableText } from '../../database/storable';
 import type { Ruling } from '../../orders/fulfilment/intervention';
 import {
   type CaseKind,
@@ -20,9 +21,13 @@ const ESSENCE_LENGTH_MAX = 300;
 
 /** Case `c` is open, and about an order and its vendor's books. */
 export const OPEN_OF_ORDER = `c.status = 'open' AND c.kind IN (${ORDER_CASE_KINDS.map((kind) => `'${kind}'`).join(', ')})`;
-/** Order `o` waits for an operator, and no case tells of it. */
+/** What could not be compared is tried again after this, and not each time somebody looks. */
+const FAILED_FOR_MS = 3_000_000;
+/** Order `o` waits for an operator, and no case tells of it, nor has its comparison just failed. */
 export const UNCASED = `o.needs_attention AND NOT EXISTS (
-  SELECT FROM reconciliation_cases c WHERE c.subject = o.order_id AND ${OPEN_OF_ORDER})`;
+  SELECT FROM reconciliation_cases c WHERE c.subject = o.order_id AND ${OPEN_OF_ORDER})
+  AND NOT EXISTS (SELECT FROM reconciliation_failures f
+    WHERE f.order_id = o.order_id AND f.failed_at > now() - ${FAILED_FOR_MS} * interval '1 ms')`;
 
 /** What the books have of an order that was given up. */
 const ANSWERED: readonly OrderCaseKind[] = ['givenUpButAccepted', 'givenUpAndRefused', 'givenUpAndNotBought'];
@@ -58,7 +63,7 @@ export class CaseRepository {
         vendorId,
         orderId,
         productId,
-        JSON.stringify(evidence),
+        jsonbOf(evidence),
         resolutions,
         claimToken,
       ],
@@ -175,5 +180,5 @@ export class CaseRepository {
 }
 
 function essenceOf({ essence }: Finding): string {
-  return essence.slice(0, ESSENCE_LENGTH_MAX);
+  return storableText(essence, ESSENCE_LENGTH_MAX);
 }

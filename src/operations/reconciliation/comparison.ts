@@ -1,4 +1,5 @@
 import type { FailureReason, HoldState, OrderStatus } from '../../orders/order-status';
+import { plain } from '../../vendors/vendor-answer';
 import type { NotAsked } from '../../vendors/spare-calls';
 import type { LookUpAnswer } from '../../vendors/vendor-adapter';
 import type { Evidence, Finding, OrderCaseKind, Resolution } from './case';
@@ -64,7 +65,9 @@ function differenceOf(order: ComparedOrder, answer: BooksAnswer): Difference | '
 function ofCompleted({ vendorOrderId, provable }: ComparedOrder, answer: BooksAnswer): Difference | 'agree' | 'unsaid' {
   switch (answer.outcome) {
     case 'accepted':
-      return answer.vendorOrderId === vendorOrderId ? 'agree' : ['otherVendorOrderId', ['acceptVendor', 'dismiss']];
+      return vendorOrderId !== null && answer.vendorOrderId === plain(vendorOrderId)
+        ? 'agree'
+        : ['otherVendorOrderId', ['acceptVendor', 'dismiss']];
     case 'refused':
       return ['completedButRefused', ['dismiss']];
     case 'not_found':

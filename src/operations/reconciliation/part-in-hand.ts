@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import type { Transaction } from '../../database/sql';
 import type { Filed } from './case.repository';
 import type { Finding } from './case';
-import type { FoundDifference } from './run';
+import type { FailedComparison, FoundDifference } from './run';
 import type { ClaimedPart, PartProgress, PartRepository } from './part.repository';
 
 /** What a vendor's reconciliation waits for another worker when ours has died; a heartbeat keeps the part of one that lives. */
@@ -11,12 +11,23 @@ const HEARTBEAT_MS = 5000;
 /** Of a part's differences so many are told with it; each has its case all the same, but for a dry run. */
 const FINDINGS_TOLD_MAX = 100;
 
+/** Of the comparisons that failed, so many. */
+const FAILURES_TOLD_MAX = 10;
+
 /**
  * One part and its lease. All that a part writes goes through `write`, which ends every transaction by renewing the lease: a
  * worker that was frozen and wakes up writes nothing.
  */
 export class PartInHand {
-  readonly progress: PartProgress = { compared: 0, found: 0, opened: 0, closed: 0, findings: [] };
+  readonly progress: PartProgress = {
+    compared: 0,
+    found: 0,
+    opened: 0,
+    closed: 0,
+    failed: 0,
+    findings: [],
+    failures: [],
+  };
   /** Why not everything could be compared, the first reason. A sentence. */
   shortfall: string | undefined;
 
@@ -50,6 +61,23 @@ export class PartInHand {
     if (filed === 'opened') progress.opened += 1;
     const told: FoundDifference = { kind, orderId, productId, case: filed };
     if (progress.findings.length < FINDINGS_TOLD_MAX) progress.findings.push(told);
+  }
+
+  tellFailed(failure: FailedComparison): void {
+    const { failures } = this.progress;
+    this.progress.failed += 1;
+    if (failures.length < FAILURES_TOLD_MAX) failures.push(failure);
+  }
+
+  /** What an operator should know of a part that ended by itself. Sentences, or null where everything was compared. */
+  get note(): string | null {
+    const { failed, failures } = this.progress;
+    const sentences = this.shortfall === undefined ? [] : [this.shortfall];
+    if (failed > 0) {
+      const [{ orderId, reason }] = failures as [FailedComparison];
+      sentences.push(`${failed} could not be compared, and will be tried again: the first is ${orderId} (${reason}).`);
+    }
+    return sentences.length === 0 ? null : sentences.join(' ');
   }
 
   fallShort(why: string): void {

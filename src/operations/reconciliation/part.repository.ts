@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { isDuplicate } from '../../database/database-errors';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
-import type { FoundDifference, PartStatus, RunCounts, RunTrigger } from './run';
+import { jsonbOf, storableText } from '../../database/storable';
+import type { FailedComparison, FoundDifference, PartStatus, RunCounts, RunTrigger } from './run';
 
 const NOTE_LENGTH_MAX = 1000;
 
@@ -25,6 +26,7 @@ export class PartLost extends Error {
 /** How far a part has come. */
 export interface PartProgress extends RunCounts {
   findings: FoundDifference[];
+  failures: FailedComparison[];
 }
 
 /** Without a live claim nobody takes a part twice: a vendor's running one has the unique index to itself. */
@@ -69,7 +71,7 @@ export class PartRepository {
       tx,
       `UPDATE reconciliation_parts
        SET leased_until = clock_timestamp() + $4::integer * interval '1 ms', compared = $5, found = $6, opened = $7,
-           closed = $8, findings = $9
+           closed = $8, failed = $9, findings = $10, failures = $11
        WHERE reconciliation_run_id = $1 AND vendor_id = $2 AND token = $3 AND status = 'running' RETURNING vendor_id`,
       [...keyOf(part), leaseMs, ...valuesOf(progress)],
     );
@@ -86,10 +88,10 @@ export class PartRepository {
     await rows(
       on,
       `UPDATE reconciliation_parts
-       SET status = $9, note = $10, leased_until = NULL, finished_at = clock_timestamp(), compared = $4, found = $5,
-           opened = $6, closed = $7, findings = $8
+       SET status = $11, note = $12, leased_until = NULL, finished_at = clock_timestamp(), compared = $4, found = $5,
+           opened = $6, closed = $7, failed = $8, findings = $9, failures = $10
        WHERE reconciliation_run_id = $1 AND vendor_id = $2 AND token = $3 AND status = 'running'`,
-      [...keyOf(part), ...valuesOf(progress), status, note?.slice(0, NOTE_LENGTH_MAX) ?? null],
+      [...keyOf(part), ...valuesOf(progress), status, note === null ? null : storableText(note, NOTE_LENGTH_MAX)],
     );
   }
 
@@ -108,6 +110,6 @@ function keyOf({ reconciliationRunId, vendorId, token }: ClaimedPart): unknown[]
   return [reconciliationRunId, vendorId, token];
 }
 
-function valuesOf({ compared, found, opened, closed, findings }: PartProgress): unknown[] {
-  return [compared, found, opened, closed, JSON.stringify(findings)];
+function valuesOf({ compared, found, opened, closed, failed, findings, failures }: PartProgress): unknown[] {
+  return [compared, found, opened, closed, failed, jsonbOf(findings), jsonbOf(failures)];
 }

@@ -5,6 +5,7 @@ import type { Agent } from '../../lifecycle/agents';
 import { type Loop, Loops } from '../../lifecycle/loop';
 import { DeadLetterRepository } from '../../messaging/dead-letters/dead-letter.repository';
 import { CaseRepository } from './case.repository';
+import { FailureRepository } from './failure.repository';
 import { Reconciliation } from './reconciliation';
 import { RunRepository } from './run.repository';
 
@@ -29,6 +30,7 @@ export class Reconciler implements Agent {
     private readonly leases: LeaseRepository,
     private readonly runs: RunRepository,
     private readonly cases: CaseRepository,
+    private readonly failures: FailureRepository,
     private readonly deadLetters: DeadLetterRepository,
     private readonly reconciliation: Reconciliation,
     loops: Loops,
@@ -57,6 +59,7 @@ export class Reconciler implements Agent {
     if (await this.leases.take(this.dataSource.manager, 'reconcile', RECONCILE_EVERY_MS)) {
       await this.dataSource.transaction((tx) => this.runs.schedule(tx));
       await this.cases.forgetGone(this.dataSource.manager);
+      await this.failures.forgetOld(this.dataSource.manager);
     }
     if (await this.leases.take(this.dataSource.manager, 'attend', ATTEND_EVERY_MS)) {
       await this.dataSource.transaction((tx) => this.runs.attend(tx));

@@ -13,7 +13,9 @@ import { CaseQueries } from './case-queries';
 import { CaseResolution } from './case-resolution';
 import { CaseRepository } from './case.repository';
 import { CasesController } from './cases.controller';
+import { FailureRepository } from './failure.repository';
 import { Filing } from './filing';
+import { OrderComparing } from './order-comparing';
 import { OrderFixes } from './order-fixes';
 import { OwnBooks } from './own-books';
 import { OwnBooksRepository } from './own-books.repository';
@@ -34,12 +36,21 @@ import { VendorBooks } from './vendor-books';
     CaseQueries,
     CaseRepository,
     CaseResolution,
+    FailureRepository,
     OrderFixes,
     StockFixes,
     RunQueries,
     RunRepository,
   ],
-  exports: [CandidateRepository, CaseQueries, CaseRepository, CaseResolution, RunQueries, RunRepository],
+  exports: [
+    CandidateRepository,
+    CaseQueries,
+    CaseRepository,
+    CaseResolution,
+    FailureRepository,
+    RunQueries,
+    RunRepository,
+  ],
 })
 export class ReconciliationModule {}
 
@@ -63,6 +74,7 @@ export class ReconciliationApiModule {}
     OwnBooks,
     OwnBooksRepository,
     VendorBooks,
+    OrderComparing,
     Filing,
     CaseMetrics,
   ],

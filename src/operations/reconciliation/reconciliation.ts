@@ -33,7 +33,7 @@ export class Reconciliation {
     const overtime = AbortSignal.timeout(msMax);
     try {
       await part.whileKept(() => this.read(part, AbortSignal.any([signal, overtime])));
-      await this.close(part, part.shortfall === undefined ? 'succeeded' : 'incomplete', part.shortfall ?? null);
+      await this.close(part, part.note === null ? 'succeeded' : 'incomplete', part.note);
     } catch (error) {
       await this.breakOff(part, error as Error, { stopped: signal.aborted, late: overtime.aborted }).catch(
         // Its lease ends, and somebody takes it over.
@@ -63,8 +63,8 @@ export class Reconciliation {
   ): Promise<void> {
     const { claim, progress } = part;
     await this.parts.close(this.dataSource.manager, claim, progress, { status, note });
-    const { compared, found, opened, closed } = progress;
+    const { compared, found, opened, closed, failed } = progress;
     const level = status === 'succeeded' && opened === 0 ? 'debug' : 'warn';
-    this.logger[level]({ ...claim, status, note, compared, found, opened, closed }, `Reconciliation ${status}`);
+    this.logger[level]({ ...claim, status, note, compared, found, opened, closed, failed }, `Reconciliation ${status}`);
   }
 }

@@ -26,6 +26,14 @@ export interface RunCounts {
   opened: number;
   /** Cases whose difference was gone. */
   closed: number;
+  /** Orders whose comparison failed for a reason of its own; a later run tries them again. */
+  failed: number;
+}
+
+/** An order that could not be compared, and why. */
+export interface FailedComparison {
+  orderId: string;
+  reason: string;
 }
 
 /** A run's work on one vendor. */
@@ -37,6 +45,8 @@ export interface RunPart extends RunCounts {
   note: string | null;
   /** Some of the differences. */
   findings: FoundDifference[];
+  /** Some of the comparisons that failed. */
+  failures: FailedComparison[];
 }
 
 /** A comparison of our books with the vendors', as an operator sees it. Times are ISO 8601 UTC. */

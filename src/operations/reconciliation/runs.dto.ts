@@ -2,7 +2,7 @@ import { IsBoolean, Matches } from 'class-validator';
 import { IfPresent } from '../../http/rules';
 import { VENDOR_ID } from '../../vendors/vendor';
 import type { CaseKind } from './case';
-import type { FoundDifference, PartStatus, Run, RunPart, RunTrigger } from './run';
+import type { FailedComparison, FoundDifference, PartStatus, Run, RunPart, RunTrigger } from './run';
 
 export class StartReconciliationDto {
   /**
@@ -41,6 +41,13 @@ export class FoundDifferenceDto implements FoundDifference {
   case!: 'opened' | 'refreshed' | 'dismissed';
 }
 
+export class FailedComparisonDto implements FailedComparison {
+  /** @example "01936f2e-5b5c-7d3a-9a52-8f6f3a1c2b4d" */
+  orderId!: string;
+  /** @example "invalid input syntax for type json" */
+  reason!: string;
+}
+
 export class ReconciliationPartDto implements RunPart {
   /** @example "alpine-outdoor" */
   vendorId!: string;
@@ -73,10 +80,17 @@ export class ReconciliationPartDto implements RunPart {
    * @example 0
    */
   closed!: number;
+  /**
+   * Orders whose comparison failed for a reason of its own; a later run tries them again
+   * @example 0
+   */
+  failed!: number;
   /** @example null */
   note!: string | null;
   /** The first hundred differences */
   findings!: FoundDifferenceDto[];
+  /** The first ten comparisons that failed */
+  failures!: FailedComparisonDto[];
 }
 
 export class ReconciliationRunDto implements Run {
@@ -117,6 +131,8 @@ export class ReconciliationRunDto implements Run {
   opened!: number;
   /** @example 0 */
   closed!: number;
+  /** @example 0 */
+  failed!: number;
   /** One for each vendor */
   parts!: ReconciliationPartDto[];
 }

@@ -5,28 +5,10 @@ import type { Vendor } from '../../vendors/vendor';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { BooksInHand } from './books-in-hand';
 import { type Candidate, CandidateRepository, type Place, type Pointer } from './candidate.repository';
-import { type BooksAnswer, compare } from './comparison';
-import { Filing } from './filing';
+import { OrderComparing, type Reading } from './order-comparing';
 import type { PartInHand } from './part-in-hand';
 
 const BATCH_ORDERS = 100;
-
-/** Of an order that is on its way nobody need ask: dispatch does. */
-const DISPATCHED: BooksAnswer = { outcome: 'not_asked', detail: 'it is being dispatched' };
-
-/** Some books, and the orders that were compared with them already. */
-interface Reading {
-  books: BooksInHand;
-  seen: Set<string>;
-}
-
-/** What came of some orders. */
-interface Compared {
-  /** It is known how they stand in the vendor's books. */
-  said: string[];
-  /** The first one about which the vendor might not be asked any more. */
-  notReached: Candidate | undefined;
-}
 
 /** Compares a vendor's orders with its books, by look-up. */
 @Injectable()
@@ -36,7 +18,7 @@ export class VendorBooks {
     private readonly registry: VendorRegistry,
     private readonly calls: SpareCalls,
     private readonly candidates: CandidateRepository,
-    private readonly filing: Filing,
+    private readonly comparing: OrderComparing,
   ) {}
 
   /**
@@ -59,7 +41,7 @@ export class VendorBooks {
   private async readPointedTo(reading: Reading, pointer: Pointer): Promise<void> {
     for (let after = ''; ;) {
       const batch = await this.pointedTo(reading, pointer, after);
-      for (const order of batch) await this.compare(reading, order);
+      for (const order of batch) await this.comparing.compare(reading, order);
       if (batch.length < BATCH_ORDERS) return;
       after = batch.at(-1)!.orderId;
     }
@@ -69,7 +51,7 @@ export class VendorBooks {
     const { vendor } = reading.books;
     for (let before: Place | undefined; ;) {
       const batch = await this.candidates.before(this.dataSource.manager, vendor, before, BATCH_ORDERS);
-      await this.compareAll(reading, batch);
+      await this.comparing.compareAll(reading, batch);
       if (reading.books.closed || batch.length < BATCH_ORDERS) return;
       before = batch.at(-1);
     }
@@ -79,7 +61,7 @@ export class VendorBooks {
     for (let after = ''; ;) {
       const batch = await this.pointedTo(reading, 'revisited', after);
       if (batch.length === 0) return;
-      const { said } = await this.compareAll(reading, batch);
+      const { said } = await this.comparing.compareAll(reading, batch);
       await reading.books.part.write((tx) => this.candidates.endRevisit(tx, said));
       if (reading.books.closed) return;
       after = batch.at(-1)!.orderId;
@@ -93,7 +75,7 @@ export class VendorBooks {
     for (let mark = await this.candidates.mark(this.dataSource.manager, vendorId); ;) {
       const batch = await this.candidates.since(this.dataSource.manager, vendor, mark, BATCH_ORDERS);
       const ripe = batch.filter(({ decidedForLong, atRest }) => decidedForLong && atRest);
-      const { said, notReached } = await this.compareAll(reading, ripe);
+      const { said, notReached } = await this.comparing.compareAll(reading, ripe);
       const reached = notReached ? batch.slice(0, batch.indexOf(notReached)) : batch;
       const last = reached.at(-1);
       if (!last) return;
@@ -109,29 +91,5 @@ export class VendorBooks {
 
   private pointedTo({ books: { vendor } }: Reading, pointer: Pointer, after: string): Promise<Candidate[]> {
     return this.candidates.pointedTo(this.dataSource.manager, vendor, pointer, after, BATCH_ORDERS);
-  }
-
-  /** Until the vendor may not be asked any more: what was compared before stays compared. */
-  private async compareAll(reading: Reading, orders: Candidate[]): Promise<Compared> {
-    const said: string[] = [];
-    for (const order of orders) {
-      if (await this.compare(reading, order)) said.push(order.orderId);
-      else if (reading.books.closed) return { said, notReached: order };
-    }
-    return { said, notReached: undefined };
-  }
-
-  /** Answers whether it is known how the order stands in the vendor's books. */
-  private async compare(reading: Reading, order: Candidate): Promise<boolean> {
-    const { books, seen } = reading;
-    books.signal.throwIfAborted();
-    if (seen.has(order.orderId)) return true;
-    if (!order.atRest) return false;
-    seen.add(order.orderId);
-    const isGoing = order.status === 'pending' && !order.needsAttention;
-    if (isGoing && !order.hasCase) return false;
-    const askedAt = new Date().toISOString();
-    const answer = isGoing ? DISPATCHED : await books.lookUp(order.orderId);
-    return this.filing.file(books.part, order, compare(order, answer, askedAt));
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { prepared, row, type Transaction } from '../../database/sql';
+import { storableText } from '../../database/storable';
 import { timestampText } from '../../http/cursor';
 
 /** What the purchase calls made for an order so far leave to be known. */
@@ -88,7 +89,7 @@ export class AttemptRepository {
        SET outcome = $3::varchar, detail = $4, counted = $5, finished_at = clock_timestamp(),
            closed_at = CASE WHEN $3::varchar = 'not_sent' THEN clock_timestamp() ELSE closed_at END
        WHERE order_id = $1 AND token = $2`,
-      [orderId, token, outcome, detail.slice(0, DETAIL_LENGTH_MAX), counted],
+      [orderId, token, outcome, storableText(detail, DETAIL_LENGTH_MAX), counted],
     );
   }
 

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { prepared, type Connection, row, type Transaction } from '../../database/sql';
+import { storableText } from '../../database/storable';
 import type { Leave } from '../../vendors/breaker/breaker';
 import { CALLS_ALLOWED, JOIN_ORDERS_BREAKER } from '../../vendors/breaker/breaker.repository';
 import { SLOT_IS_FREE } from '../../vendors/slot.repository';
 import type { Vendor } from '../../vendors/vendor';
 import { VENDOR_COLUMNS, vendorOf, type VendorRow } from '../../vendors/vendor.repository';
-import { IS_PENDING, IS_UNDECIDED } from '../order.repository';
+import { ATTENTION_REASON_LENGTH_MAX, IS_PENDING, IS_UNDECIDED } from '../order.repository';
 import { ATTEMPT_HISTORY, type AttemptHistory, type AttemptHistoryRow, historyOf } from './attempt.repository';
 
 /** The right to dispatch one order, for as long as the lease lasts. */
@@ -194,7 +195,7 @@ export class ClaimRepository {
       'hand-over-claim',
       `UPDATE orders SET needs_attention = true, attention_reason = $3, claimed_until = NULL, updated_at = now()
        WHERE order_id = $1 AND claim_token = $2 AND ${IS_UNDECIDED} RETURNING order_id`,
-      [orderId, token, reason],
+      [orderId, token, storableText(reason, ATTENTION_REASON_LENGTH_MAX)],
     );
     return handedOver.length > 0;
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
+import { storableText } from '../../database/storable';
 import type { ListingKind } from '../../vendors/vendor-adapter';
 import type { HeldFor } from './judge';
 import type { Progress } from './progress';
@@ -125,7 +126,7 @@ export class SyncRunRepository {
         result.unchanged,
         result.missing,
         result.rejected,
-        result.error?.slice(0, ERROR_LENGTH_MAX) ?? null,
+        result.error === null ? null : storableText(result.error, ERROR_LENGTH_MAX),
         result.kind,
         result.rowsExpected,
         result.staged,
