@@ -272,6 +272,17 @@ COMMENT ON COLUMN reconciliation_cases.actor IS 'client of the API key that reso
 COMMENT ON COLUMN reconciliation_cases.resolved_with IS 'the API key; null: system';
 COMMENT ON COLUMN reconciliation_cases.checked_at IS 'when it was last found to be so';
 
+CREATE TABLE reconciliation_failures (
+  order_id character varying(36) COLLATE "C" NOT NULL,
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  reason character varying(300) NOT NULL,
+  failed_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT reconciliation_failures_pkey PRIMARY KEY (order_id),
+  CONSTRAINT reconciliation_failures_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(order_id)
+);
+CREATE INDEX reconciliation_failures_by_time ON reconciliation_failures USING btree (failed_at);
+COMMENT ON TABLE reconciliation_failures IS 'orders whose comparison with their vendor’s books failed for a reason of its own; a later run tries them again';
+
 CREATE TABLE reconciliation_marks (
   vendor_id character varying(32) COLLATE "C" NOT NULL,
   created_at timestamp with time zone NOT NULL,
@@ -295,6 +306,8 @@ CREATE TABLE reconciliation_parts (
   closed integer NOT NULL DEFAULT 0,
   note character varying(1000),
   findings jsonb NOT NULL DEFAULT '[]'::jsonb,
+  failed integer NOT NULL DEFAULT 0,
+  failures jsonb NOT NULL DEFAULT '[]'::jsonb,
   CONSTRAINT reconciliation_parts_pkey PRIMARY KEY (reconciliation_run_id, vendor_id),
   CONSTRAINT reconciliation_parts_reconciliation_run_id_fkey FOREIGN KEY (reconciliation_run_id) REFERENCES reconciliation_runs(reconciliation_run_id) ON DELETE CASCADE,
   CONSTRAINT reconciliation_parts_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
@@ -308,6 +321,8 @@ COMMENT ON TABLE reconciliation_parts IS 'a run’s work, one row a vendor; at m
 COMMENT ON COLUMN reconciliation_parts.token IS 'fencing token: whoever lost it writes nothing';
 COMMENT ON COLUMN reconciliation_parts.compared IS 'orders that were looked up in the vendor’s books';
 COMMENT ON COLUMN reconciliation_parts.findings IS 'some of the differences; of a dry run the only trace of them';
+COMMENT ON COLUMN reconciliation_parts.failed IS 'orders whose comparison failed for a reason of its own';
+COMMENT ON COLUMN reconciliation_parts.failures IS 'some of them, and why';
 
 CREATE TABLE reconciliation_revisits (
   order_id character varying(36) COLLATE "C" NOT NULL,
