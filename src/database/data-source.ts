@@ -17,6 +17,7 @@ import { Reconciliation1765000000000 } from './migrations/1765000000000-reconcil
 import { OrderTraces1765100000000 } from './migrations/1765100000000-order-traces';
 import { FullPolledAt1765200000000 } from './migrations/1765200000000-full-polled-at';
 import { ReconciliationFailures1765600000000 } from './migrations/1765600000000-reconciliation-failures';
+import { ReconciliationProgress1765601000000 } from './migrations/1765601000000-reconciliation-progress';
 import { ONE_CORE_EACH, sessionAt, sessionSettings, verifySession } from './session';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
@@ -84,6 +85,7 @@ export const migrations = [
   OrderTraces1765100000000,
   FullPolledAt1765200000000,
   ReconciliationFailures1765600000000,
+  ReconciliationProgress1765601000000,
 ];
 
 /** Throws `UnsuitableSession` and `UnsafeDatabase` at a connection that is not what we rely on. */

@@ -32,10 +32,10 @@ export class SlotRepository {
   }
 
   /**
-   * Takes the last free slot, for a call that is of no claimed order. `token` is null where there is none: the vendor is
-   * shut (`callsAllowed` 0), or all are in use.
+   * Takes the last free slot, for a call that is of no claimed order, and leaves so many others free. `token` is null where
+   * there is none: the vendor is shut (`callsAllowed` 0), or too many are in use.
    */
-  async takeSpare(on: Connection, vendorId: string, leaseMs: number): Promise<SpareSlot> {
+  async takeSpare(on: Connection, vendorId: string, leaseMs: number, leavesFree = 0): Promise<SpareSlot> {
     return (await row<SpareSlot>(
       on,
       `WITH allowed AS MATERIALIZED (
@@ -47,10 +47,12 @@ export class SlotRepository {
          SET token = nextval('fencing_tokens'), leased_until = clock_timestamp() + $2::integer * interval '1 ms'
          WHERE (vendor_id, slot) = (
            SELECT s.vendor_id, s.slot FROM allowed JOIN vendor_slots s USING (vendor_id)
-           WHERE ${SLOT_IS_FREE} ORDER BY s.slot DESC LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED)
+           WHERE ${SLOT_IS_FREE} AND (SELECT count(*) FROM allowed JOIN vendor_slots s USING (vendor_id)
+                                      WHERE ${SLOT_IS_FREE}) > $3::integer
+           ORDER BY s.slot DESC LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED)
          RETURNING token)
        SELECT paused, calls_allowed AS "callsAllowed", opening, (SELECT token FROM taken) AS token FROM allowed`,
-      [vendorId, leaseMs],
+      [vendorId, leaseMs, leavesFree],
     ))!;
   }
 

@@ -36,13 +36,29 @@ export class SpareCalls {
     this.leaseMs = timeBudgets(vendorTimeoutMs).claimLeaseMs;
   }
 
+  /** Makes the call where another slot stays free besides its own, and waits for none: for what many do at once. */
+  async makeIfIdle<Answer extends LookUpAnswer | CancelAnswer>(
+    vendor: Vendor,
+    call: () => Promise<Answer>,
+  ): Promise<Answer | NotAsked | 'busy'> {
+    const slot = await this.slots.takeSpare(this.dataSource.manager, vendor.vendorId, this.leaseMs, 1);
+    return slot.token === null && slot.callsAllowed > 0 ? 'busy' : this.makeIn(slot, vendor, call);
+  }
+
   /** Rejects when the signal comes while a slot is waited for. */
   async make<Answer extends LookUpAnswer | CancelAnswer>(
-    { vendorId, name }: Vendor,
+    vendor: Vendor,
     call: () => Promise<Answer>,
     signal: AbortSignal,
   ): Promise<Answer | NotAsked> {
-    const { token, opening, callsAllowed, paused } = await this.slotOf(vendorId, signal);
+    return this.makeIn(await this.slotOf(vendor.vendorId, signal), vendor, call);
+  }
+
+  private async makeIn<Answer extends LookUpAnswer | CancelAnswer>(
+    { token, opening, callsAllowed, paused }: SpareSlot,
+    { vendorId, name }: Vendor,
+    call: () => Promise<Answer>,
+  ): Promise<Answer | NotAsked> {
     if (token === null) return { outcome: 'not_asked', detail: whyNot(name, paused, callsAllowed) };
     try {
       const leave = { vendorId, operation: 'orders' as const, opening, givenAt: performance.now() };

@@ -6,6 +6,8 @@ import type { ComparedOrder } from './comparison';
 
 /** How far back orders are compared that nothing points to. */
 export const HORIZON_DAYS = 7;
+/** Of orders that are passed over so many are counted: in less than a second. */
+const SKIPPED_COUNTED_MAX = 1_000_000;
 /** An order is compared this long after it was decided, when the vendor's books have come to rest. */
 const DECIDED_FOR_MS = 3_600_000;
 
@@ -99,12 +101,20 @@ export class CandidateRepository {
     );
   }
 
-  /** Up to where the vendor's orders have been compared; never further back than the horizon. */
-  async mark(on: Connection, vendorId: string): Promise<Place> {
-    return (await row<Place>(
+  /**
+   * Up to where the vendor's orders have been compared; never further back than the horizon. `skipped`: orders between the
+   * two, which are passed over; at most `SKIPPED_COUNTED_MAX` are counted.
+   */
+  async mark(on: Connection, vendorId: string): Promise<Place & { skipped: number }> {
+    return (await row<Place & { skipped: number }>(
       on,
       `SELECT ${timestampText('GREATEST(m.created_at, horizon.at)')} AS "createdAt",
-              CASE WHEN m.created_at > horizon.at THEN m.order_id ELSE '' END AS "orderId"
+              CASE WHEN m.created_at > horizon.at THEN m.order_id ELSE '' END AS "orderId",
+              (SELECT count(*)::integer FROM (
+                 SELECT FROM orders o
+                 WHERE o.vendor_id = $1 AND o.created_at <= horizon.at
+                   AND (o.created_at, o.order_id) > (COALESCE(m.created_at, '-infinity'), COALESCE(m.order_id, ''))
+                 LIMIT ${SKIPPED_COUNTED_MAX}) passed) AS skipped
        FROM (SELECT now() - ${HORIZON_DAYS} * interval '1 day' AS at) horizon
          LEFT JOIN reconciliation_marks m ON m.vendor_id = $1`,
       [vendorId],

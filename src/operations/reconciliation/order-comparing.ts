@@ -24,8 +24,8 @@ export interface Reading {
 /** What came of some orders. */
 export interface Compared {
   /** It is known how they stand in the vendor's books. */
-  said: string[];
-  /** The first one about which the vendor might not be asked any more. */
+  said: Set<string>;
+  /** The first one about which the vendor might not be asked any more; nothing of a later one is known for sure. */
   notReached: Candidate | undefined;
 }
 
@@ -39,14 +39,37 @@ export class OrderComparing {
     private readonly failures: FailureRepository,
   ) {}
 
-  /** Until the vendor may not be asked any more: what was compared before stays compared. */
-  async compareAll(reading: Reading, orders: Candidate[]): Promise<Compared> {
-    const said: string[] = [];
-    for (const order of orders) {
-      if (await this.compare(reading, order)) said.push(order.orderId);
-      else if (reading.books.closed) return { said, notReached: order };
-    }
-    return { said, notReached: undefined };
+  /** Several at once, until the vendor may not be asked any more: what was compared before stays compared. */
+  compareAll(reading: Reading, orders: Candidate[]): Promise<Compared> {
+    return this.compareEach(reading, orders, () => reading.books.closed);
+  }
+
+  /** The same, to the last: of orders that wait for an operator it is worth knowing that the vendor cannot be asked. */
+  async compareToTheLast(reading: Reading, orders: Candidate[]): Promise<void> {
+    await this.compareEach(reading, orders, () => false);
+  }
+
+  private async compareEach(reading: Reading, orders: Candidate[], ended: () => boolean): Promise<Compared> {
+    const said = new Set<string>();
+    let next = 0;
+    let notReached = orders.length;
+    let failure: { error: unknown } | undefined;
+    const lane = async () => {
+      while (next < orders.length && !failure && !ended()) {
+        const index = next++;
+        const { orderId } = orders[index]!;
+        try {
+          if (await this.compare(reading, orders[index]!)) said.add(orderId);
+          else if (ended()) notReached = Math.min(notReached, index);
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: reading.books.atOnce }, lane));
+    // Nothing of the part is under way any more when it breaks off.
+    if (failure) throw failure.error;
+    return { said, notReached: orders[Math.min(notReached, next)] };
   }
 
   /**

@@ -25,11 +25,14 @@ export class PartInHand {
     opened: 0,
     closed: 0,
     failed: 0,
+    skipped: 0,
     findings: [],
     failures: [],
   };
   /** Why not everything could be compared, the first reason. A sentence. */
   shortfall: string | undefined;
+  /** It ended at a limit of its own, and the vendor could be asked on: the next run need not wait for its hour. */
+  toGoOn = false;
 
   constructor(
     readonly claim: ClaimedPart,

@@ -71,28 +71,30 @@ export class PartRepository {
       tx,
       `UPDATE reconciliation_parts
        SET leased_until = clock_timestamp() + $4::integer * interval '1 ms', compared = $5, found = $6, opened = $7,
-           closed = $8, failed = $9, findings = $10, failures = $11
+           closed = $8, failed = $9, skipped = $10, findings = $11, failures = $12
        WHERE reconciliation_run_id = $1 AND vendor_id = $2 AND token = $3 AND status = 'running' RETURNING vendor_id`,
       [...keyOf(part), leaseMs, ...valuesOf(progress)],
     );
     if (!renewed) throw new PartLost(part);
   }
 
-  /** Its end. Changes nothing where somebody else has taken it over. */
+  /** Its end. Changes nothing, and answers false, where somebody else has taken it over. */
   async close(
     on: Connection,
     part: ClaimedPart,
     progress: PartProgress,
     { status, note }: { status: Exclude<PartStatus, 'pending' | 'running'>; note: string | null },
-  ): Promise<void> {
-    await rows(
+  ): Promise<boolean> {
+    const closed = await rows(
       on,
       `UPDATE reconciliation_parts
-       SET status = $11, note = $12, leased_until = NULL, finished_at = clock_timestamp(), compared = $4, found = $5,
-           opened = $6, closed = $7, failed = $8, findings = $9, failures = $10
-       WHERE reconciliation_run_id = $1 AND vendor_id = $2 AND token = $3 AND status = 'running'`,
+       SET status = $12, note = $13, leased_until = NULL, finished_at = clock_timestamp(), compared = $4, found = $5,
+           opened = $6, closed = $7, failed = $8, skipped = $9, findings = $10, failures = $11
+       WHERE reconciliation_run_id = $1 AND vendor_id = $2 AND token = $3 AND status = 'running'
+       RETURNING vendor_id`,
       [...keyOf(part), ...valuesOf(progress), status, note === null ? null : storableText(note, NOTE_LENGTH_MAX)],
     );
+    return closed.length > 0;
   }
 
   /** Another worker takes it, from its beginning. */
@@ -110,6 +112,6 @@ function keyOf({ reconciliationRunId, vendorId, token }: ClaimedPart): unknown[]
   return [reconciliationRunId, vendorId, token];
 }
 
-function valuesOf({ compared, found, opened, closed, failed, findings, failures }: PartProgress): unknown[] {
-  return [compared, found, opened, closed, failed, jsonbOf(findings), jsonbOf(failures)];
+function valuesOf({ compared, found, opened, closed, failed, skipped, findings, failures }: PartProgress): unknown[] {
+  return [compared, found, opened, closed, failed, skipped, jsonbOf(findings), jsonbOf(failures)];
 }

@@ -63,6 +63,7 @@ export class Reconciler implements Agent {
     }
     if (await this.leases.take(this.dataSource.manager, 'attend', ATTEND_EVERY_MS)) {
       await this.dataSource.transaction((tx) => this.runs.attend(tx));
+      await this.dataSource.transaction((tx) => this.runs.goOn(tx));
       await this.cases.closeDecided(this.dataSource.manager);
       await this.deadLetters.dismissDecided(this.dataSource.manager);
     }

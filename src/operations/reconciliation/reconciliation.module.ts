@@ -20,8 +20,10 @@ import { OrderFixes } from './order-fixes';
 import { OwnBooks } from './own-books';
 import { OwnBooksRepository } from './own-books.repository';
 import { PartRepository } from './part.repository';
+import { ProgressRepository } from './progress.repository';
 import { Reconciler } from './reconciler';
 import { Reconciliation } from './reconciliation';
+import { ReconciliationMetrics } from './reconciliation-metrics';
 import { RunQueries } from './run-queries';
 import { RunRepository } from './run.repository';
 import { RunsController } from './runs.controller';
@@ -77,11 +79,20 @@ export class ReconciliationApiModule {}
     OrderComparing,
     Filing,
     CaseMetrics,
+    ProgressRepository,
+    ReconciliationMetrics,
   ],
 })
 export class ReconciliationWorkerModule {
-  constructor(agents: Agents, reconciler: Reconciler, shared: SharedMetrics, metrics: CaseMetrics) {
+  constructor(
+    agents: Agents,
+    reconciler: Reconciler,
+    shared: SharedMetrics,
+    cases: CaseMetrics,
+    progress: ReconciliationMetrics,
+  ) {
     agents.register('reconciliation', reconciler);
-    shared.register(metrics);
+    shared.register(cases);
+    shared.register(progress);
   }
 }

@@ -4,9 +4,10 @@ import { VendorRegistry } from '../../vendors/vendor-registry';
 import { OwnBooks } from './own-books';
 import { PART_LEASE_MS, PartInHand } from './part-in-hand';
 import { type ClaimedPart, PartLost, PartRepository } from './part.repository';
+import { ProgressRepository } from './progress.repository';
 import { VendorBooks } from './vendor-books';
 
-/** A vendor with many orders, or slow answers, is gone on with in the next run. */
+/** A vendor with many orders, or slow answers, is gone on with in the next run, which follows at once. */
 const PART_MS_MAX = 15 * 60_000;
 
 /** Reconciles with one vendor: our own books first, which need nobody, then its books. */
@@ -18,6 +19,7 @@ export class Reconciliation {
     private readonly dataSource: DataSource,
     private readonly registry: VendorRegistry,
     private readonly parts: PartRepository,
+    private readonly progress: ProgressRepository,
     private readonly ownBooks: OwnBooks,
     private readonly vendorBooks: VendorBooks,
   ) {}
@@ -51,7 +53,11 @@ export class Reconciliation {
   private async breakOff(part: PartInHand, error: Error, why: { stopped: boolean; late: boolean }): Promise<void> {
     if (error instanceof PartLost) return;
     if (why.stopped) return this.parts.giveBack(this.dataSource.manager, part.claim);
-    if (why.late) return this.close(part, 'incomplete', 'It took too long and was ended; the next run goes on.');
+    if (why.late) {
+      part.toGoOn = true;
+      part.fallShort('It took too long and was ended; the next run goes on.');
+      return this.close(part, 'incomplete', part.note);
+    }
     this.logger.warn({ err: error, ...part.claim }, 'A reconciliation broke off');
     await this.close(part, 'failed', `It broke off: ${error.message}`);
   }
@@ -62,9 +68,12 @@ export class Reconciliation {
     note: string | null,
   ): Promise<void> {
     const { claim, progress } = part;
-    await this.parts.close(this.dataSource.manager, claim, progress, { status, note });
-    const { compared, found, opened, closed, failed } = progress;
-    const level = status === 'succeeded' && opened === 0 ? 'debug' : 'warn';
-    this.logger[level]({ ...claim, status, note, compared, found, opened, closed, failed }, `Reconciliation ${status}`);
+    await this.dataSource.transaction(async (tx) => {
+      if (!(await this.parts.close(tx, claim, progress, { status, note })) || claim.trigger !== 'schedule') return;
+      await this.progress.note(tx, claim.vendorId, { succeeded: status === 'succeeded', toGoOn: part.toGoOn });
+    });
+    const { findings: _, failures: __, ...counts } = progress;
+    const level = status === 'succeeded' && counts.opened === 0 ? 'debug' : 'warn';
+    this.logger[level]({ ...claim, status, note, ...counts }, `Reconciliation ${status}`);
   }
 }

@@ -61,6 +61,14 @@ export class RunRepository {
     await this.insert(tx, { vendorId: null, trigger: 'attention', dryRun: false, requestedBy: null }, uncased);
   }
 
+  /** A run over the vendors whose last regular one ended at a limit of its own, if there are any. */
+  async goOn(tx: Transaction): Promise<void> {
+    const unfinished = `${NONE_WAITS} AND v.vendor_id IN (SELECT vendor_id FROM reconciliation_progress WHERE to_go_on)`;
+    const wanted = await row(tx, `SELECT FROM vendors v WHERE ${unfinished} LIMIT 1`);
+    if (!wanted) return;
+    await this.insert(tx, { vendorId: null, trigger: 'schedule', dryRun: false, requestedBy: null }, unfinished);
+  }
+
   private async insert(
     tx: Transaction,
     run: { vendorId: string | null; trigger: RunTrigger; dryRun: boolean; requestedBy: string | null },

@@ -28,6 +28,8 @@ export interface RunCounts {
   closed: number;
   /** Orders whose comparison failed for a reason of its own; a later run tries them again. */
   failed: number;
+  /** Orders that were passed over and will not be compared: they had become too old before their turn came. */
+  skipped: number;
 }
 
 /** An order that could not be compared, and why. */

@@ -85,6 +85,12 @@ export class ReconciliationPartDto implements RunPart {
    * @example 0
    */
   failed!: number;
+  /**
+   * Orders that were passed over and will not be compared: they had become older than seven days before their turn came.
+   * At most 1,000,000 are counted
+   * @example 0
+   */
+  skipped!: number;
   /** @example null */
   note!: string | null;
   /** The first hundred differences */
@@ -133,6 +139,8 @@ export class ReconciliationRunDto implements Run {
   closed!: number;
   /** @example 0 */
   failed!: number;
+  /** @example 0 */
+  skipped!: number;
   /** One for each vendor */
   parts!: ReconciliationPartDto[];
 }

@@ -4,11 +4,16 @@ import { SpareCalls } from '../../vendors/spare-calls';
 import type { Vendor } from '../../vendors/vendor';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { BooksInHand } from './books-in-hand';
-import { type Candidate, CandidateRepository, type Place, type Pointer } from './candidate.repository';
+import { type Candidate, CandidateRepository, HORIZON_DAYS, type Place, type Pointer } from './candidate.repository';
 import { OrderComparing, type Reading } from './order-comparing';
 import type { PartInHand } from './part-in-hand';
+import { ProgressRepository } from './progress.repository';
 
 const BATCH_ORDERS = 100;
+/** Of the many that were not compared yet: what lies between two batches should cost little beside 500 look-ups. */
+const BATCH_ORDERS_SINCE_MARK = 500;
+/** A long reading is left so often for the orders that have begun to wait for an operator meanwhile. */
+const ATTEND_EVERY_MS = 15_000;
 
 /** Compares a vendor's orders with its books, by look-up. */
 @Injectable()
@@ -19,6 +24,7 @@ export class VendorBooks {
     private readonly calls: SpareCalls,
     private readonly candidates: CandidateRepository,
     private readonly comparing: OrderComparing,
+    private readonly progress: ProgressRepository,
   ) {}
 
   /**
@@ -41,7 +47,7 @@ export class VendorBooks {
   private async readPointedTo(reading: Reading, pointer: Pointer): Promise<void> {
     for (let after = ''; ;) {
       const batch = await this.pointedTo(reading, pointer, after);
-      for (const order of batch) await this.comparing.compare(reading, order);
+      await this.comparing.compareToTheLast(reading, batch);
       if (batch.length < BATCH_ORDERS) return;
       after = batch.at(-1)!.orderId;
     }
@@ -62,31 +68,57 @@ export class VendorBooks {
       const batch = await this.pointedTo(reading, 'revisited', after);
       if (batch.length === 0) return;
       const { said } = await this.comparing.compareAll(reading, batch);
-      await reading.books.part.write((tx) => this.candidates.endRevisit(tx, said));
+      await reading.books.part.write((tx) => this.candidates.endRevisit(tx, [...said]));
       if (reading.books.closed) return;
       after = batch.at(-1)!.orderId;
     }
   }
 
   private async readSinceMark(reading: Reading): Promise<void> {
+    const { part, vendor, closed } = reading.books;
+    if (closed) return;
+    const mark = await this.begin(part, vendor.vendorId);
+    let attendedAt = performance.now();
+    for (let after: Place | undefined = mark; after;) {
+      after = await this.readAfter(reading, after);
+      if (performance.now() - attendedAt < ATTEND_EVERY_MS) continue;
+      await this.readPointedTo({ books: reading.books, seen: new Set() }, 'uncased');
+      attendedAt = performance.now();
+    }
+  }
+
+  /** The mark; what lies before the horizon is passed over, and said. */
+  private async begin(part: PartInHand, vendorId: string): Promise<Place> {
+    const { skipped, ...mark } = await this.candidates.mark(this.dataSource.manager, vendorId);
+    if (skipped === 0) return mark;
+    part.progress.skipped += skipped;
+    part.fallShort(
+      `${skipped} orders placed before ${mark.createdAt} were passed over: they are older than ${HORIZON_DAYS} days.`,
+    );
+    await part.write(async (tx) => {
+      await this.progress.skip(tx, vendorId, skipped);
+      await this.candidates.moveMark(tx, vendorId, mark);
+    });
+    return mark;
+  }
+
+  /** One batch. Answers where to go on. */
+  private async readAfter(reading: Reading, mark: Place): Promise<Place | undefined> {
     const { books } = reading;
     const { part, vendor } = books;
     const { vendorId } = vendor;
-    for (let mark = await this.candidates.mark(this.dataSource.manager, vendorId); ;) {
-      const batch = await this.candidates.since(this.dataSource.manager, vendor, mark, BATCH_ORDERS);
-      const ripe = batch.filter(({ decidedForLong, atRest }) => decidedForLong && atRest);
-      const { said, notReached } = await this.comparing.compareAll(reading, ripe);
-      const reached = notReached ? batch.slice(0, batch.indexOf(notReached)) : batch;
-      const last = reached.at(-1);
-      if (!last) return;
-      const unsaid = reached.map(({ orderId }) => orderId).filter((orderId) => !said.includes(orderId));
-      await part.write(async (tx) => {
-        await this.candidates.revisit(tx, vendorId, unsaid);
-        await this.candidates.moveMark(tx, vendorId, last);
-      });
-      if (books.closed) return;
-      mark = last;
-    }
+    const batch = await this.candidates.since(this.dataSource.manager, vendor, mark, BATCH_ORDERS_SINCE_MARK);
+    const ripe = batch.filter(({ decidedForLong, atRest }) => decidedForLong && atRest);
+    const { said, notReached } = await this.comparing.compareAll(reading, ripe);
+    const reached = notReached ? batch.slice(0, batch.indexOf(notReached)) : batch;
+    const last = reached.at(-1);
+    if (!last) return undefined;
+    const unsaid = reached.map(({ orderId }) => orderId).filter((orderId) => !said.has(orderId));
+    await part.write(async (tx) => {
+      await this.candidates.revisit(tx, vendorId, unsaid);
+      await this.candidates.moveMark(tx, vendorId, last);
+    });
+    return books.closed ? undefined : last;
   }
 
   private pointedTo({ books: { vendor } }: Reading, pointer: Pointer, after: string): Promise<Candidate[]> {

@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { DeadLetterRepository } from '../../../src/messaging/dead-letters/dead-letter.repository';
 import { CandidateRepository } from '../../../src/operations/reconciliation/candidate.repository';
 import { Reconciler } from '../../../src/operations/reconciliation/reconciler';
+import { ReconciliationMetrics } from '../../../src/operations/reconciliation/reconciliation-metrics';
 import { Reconciliation } from '../../../src/operations/reconciliation/reconciliation';
 import type { Run } from '../../../src/operations/reconciliation/run';
 import { RunQueries } from '../../../src/operations/reconciliation/run-queries';
@@ -50,6 +52,11 @@ describe('a reconciliation run', () => {
     }
     return parts;
   }
+
+  const timesStruck = async (fault: string) => {
+    const answer = await fetch(`${desk.vendor.baseUrl}/_faults`);
+    return ((await answer.json()) as Record<string, { fired: number }>)[fault]!.fired;
+  };
 
   /** A difference of the vendor's books and one of ours. */
   async function plant(): Promise<string> {
@@ -242,12 +249,58 @@ describe('a reconciliation run', () => {
       await desk.vendor.faults({ tooManyRequests: { operation: 'lookup' } });
       expect(await desk.reconcile()).toMatchObject({
         status: 'incomplete',
-        compared: 3,
+        compared: 0,
         parts: [{ note: 'Not every order was compared: acme asks us to wait.' }],
       });
+      // All six at once, and then one by one, not all of them again and again.
+      expect(await timesStruck('tooManyRequests')).toBeLessThan(2 * 6);
+      await desk.vendor.faults({});
+      await desk.vendor.faults({ tooManyRequests: { operation: 'lookup', count: 7 } });
+      // What was limited was not answered: it is asked again.
+      expect(await desk.reconcile()).toMatchObject({ status: 'succeeded', compared: 6 });
     });
 
+    it('several are asked for at once while another slot is free for orders, and one beside orders', async () => {
+      for (let order = 0; order < 12; order++) await desk.placeAndDispatch();
+      const used = async (slots: number, byOrders: number, expected: number) => {
+        await desk.query('UPDATE vendors SET max_concurrent_orders = $1', [slots]);
+        await desk.query(
+          `UPDATE vendor_slots SET token = CASE WHEN slot <= $1 THEN 1 END,
+             leased_until = CASE WHEN slot <= $1 THEN now() + interval '1 minute' END`,
+          [byOrders],
+        );
+        const most = watchLookUps(expected);
+        expect(await desk.reconcile()).toMatchObject({ status: 'succeeded', compared: 12 });
+        return most();
+      };
+      expect(await used(8, 0, 8)).toBe(8);
+      // The fourth is the one that waits its turn, and rests.
+      expect(await used(4, 0, 4)).toBe(4);
+      expect(await used(4, 3, 1)).toBe(1);
+      expect(await used(1, 0, 1)).toBe(1);
+    });
+
+    /** Answers how many look-ups were under way at once at most. The first ones wait for each other. */
+    function watchLookUps(expected: number): () => number {
+      let now = 0;
+      let most = 0;
+      const count = <Call extends () => Promise<unknown>>(call: Call) =>
+        (async () => {
+          most = Math.max(most, ++now);
+          for (let turns = 0; most < expected && turns < 500; turns++) await pause(10);
+          await pause(10);
+          return call().finally(() => (now -= 1));
+        }) as Call;
+      const calls = get(SpareCalls);
+      jest.restoreAllMocks();
+      const [make, makeIfIdle] = [calls.make.bind(calls), calls.makeIfIdle.bind(calls)];
+      jest.spyOn(calls, 'make').mockImplementation((vendor, call, signal) => make(vendor, count(call), signal));
+      jest.spyOn(calls, 'makeIfIdle').mockImplementation((vendor, call) => makeIfIdle(vendor, count(call)));
+      return () => most;
+    }
+
     it('one that fails is left to its breaker', async () => {
+      await desk.query('UPDATE vendors SET max_concurrent_orders = 1');
       for (let order = 0; order < 8; order++) await desk.placeAndDispatch();
       await desk.vendor.faults({ error5xx: { operation: 'lookup' } });
       expect(await desk.reconcile()).toMatchObject({ status: 'incomplete', compared: 5, found: 0 });
@@ -317,6 +370,7 @@ describe('a reconciliation run', () => {
       const calls = get(SpareCalls);
       const make = calls.make.bind(calls);
       let count = 0;
+      jest.spyOn(calls, 'makeIfIdle').mockResolvedValue('busy');
       jest.spyOn(calls, 'make').mockImplementation(async (...args) => {
         await lookUp(++count);
         return make(...args);
@@ -328,14 +382,102 @@ describe('a reconciliation run', () => {
       beside(async (count) => count === 4 && desk.vendor.faults({ tooManyRequests: { operation: 'lookup' } }));
       await get(Reconciler).scheduleDue();
       await work();
-      expect(await runs()).toMatchObject([{ status: 'incomplete', compared: 6 }]);
+      expect(await runs()).toMatchObject([{ status: 'incomplete', compared: 3 }]);
       jest.restoreAllMocks();
       await desk.vendor.faults({});
       await dueAgain();
       await get(Reconciler).scheduleDue();
       await work();
-      // The two of which it had said nothing, and the one that was not reached.
+      // Those that were not reached.
       expect((await runs())[0]).toMatchObject({ status: 'succeeded', compared: 3 });
+    });
+
+    it('goes on at once, and not in an hour, where it ended at a limit of its own', async () => {
+      for (let order = 0; order < 4; order++) await age(await desk.placeAndDispatch(), '2 hours');
+      const attendAgain = () => desk.query(`UPDATE leases SET leased_until = now() WHERE name = 'attend'`);
+      await get(Reconciler).scheduleDue();
+      const hurried = (await get(Reconciliation).claim())!;
+      await get(Reconciliation).run(hurried, NEVER, 0);
+      expect(await runs()).toMatchObject([
+        { status: 'incomplete', parts: [{ note: expect.stringMatching(/too long/) }] },
+      ]);
+      await attendAgain();
+      await get(Reconciler).scheduleDue();
+      await work();
+      expect((await runs())[0]).toMatchObject({ trigger: 'schedule', status: 'succeeded', compared: 4 });
+      await attendAgain();
+      await get(Reconciler).scheduleDue();
+      expect(await runs()).toHaveLength(2);
+    });
+
+    it('says what it passes over because it is too old, once, and tells the metrics', async () => {
+      const metrics = async () => {
+        const samples = await get(ReconciliationMetrics).count(desk.app.dataSource.manager);
+        return Object.fromEntries(samples.map(({ name, labels, value }) => [`${name} ${labels!['vendor']}`, value]));
+      };
+      for (let order = 0; order < 3; order++) await age(await desk.placeAndDispatch(), '8 days');
+      await age(await desk.placeAndDispatch(), '2 hours');
+      expect((await metrics())['holdfast_reconciliation_behind_seconds acme']).toBeGreaterThan(7.9 * 86_400);
+      await get(Reconciler).scheduleDue();
+      await work();
+      expect((await runs())[0]).toMatchObject({
+        status: 'incomplete',
+        compared: 1,
+        skipped: 3,
+        parts: [
+          { skipped: 3, note: expect.stringMatching(/^3 orders placed before .* were passed over: .* 7 days\.$/) },
+        ],
+      });
+      const told = await metrics();
+      expect(told['holdfast_reconciliation_orders_skipped acme']).toBe(3);
+      expect(told).not.toHaveProperty(['holdfast_reconciliation_behind_seconds acme']);
+      await desk.query(`UPDATE reconciliation_progress SET skipped_at = skipped_at - interval '1 day'`);
+      await dueAgain();
+      await get(Reconciler).scheduleDue();
+      await work();
+      expect((await runs())[0]).toMatchObject({ status: 'succeeded', skipped: 0 });
+      const later = await metrics();
+      expect(later).not.toHaveProperty(['holdfast_reconciliation_orders_skipped acme']);
+      const ageSeconds = Date.now() / 1000 - later['holdfast_reconciliation_last_success_timestamp_seconds acme']!;
+      expect(Math.abs(ageSeconds)).toBeLessThan(60);
+    });
+
+    it('does not call a vendor compared with which it could not compare', async () => {
+      await desk.query(`UPDATE vendors SET created_at = now() - interval '3 hours'`);
+      await age(await desk.placeAndDispatch(), '2 hours');
+      await desk.query('UPDATE vendors SET paused = true');
+      await get(Reconciler).scheduleDue();
+      await work();
+      const samples = await get(ReconciliationMetrics).count(desk.app.dataSource.manager);
+      const succeededAt = samples.find(({ name }) => name.endsWith('last_success_timestamp_seconds'))!.value;
+      expect(Date.now() / 1000 - succeededAt).toBeGreaterThan(2.9 * 3600);
+      expect(samples.find(({ name }) => name.endsWith('behind_seconds'))!.value).toBeGreaterThan(7000);
+    });
+
+    it('does not leave who begins to wait for an operator until a long reading has ended', async () => {
+      for (let order = 0; order < 3; order++) await age(await desk.placeAndDispatch(), '2 hours');
+      const waiting = await desk.place();
+      await desk.app.takeMessages();
+      // One order a batch, and a quarter of a minute for each.
+      const since = get(CandidateRepository).since.bind(get(CandidateRepository));
+      jest
+        .spyOn(get(CandidateRepository), 'since')
+        .mockImplementation((on, vendor, after) => since(on, vendor, after, 1));
+      const clock = performance.now.bind(performance);
+      let aheadMs = 0;
+      jest.spyOn(performance, 'now').mockImplementation(() => clock() + (aheadMs += 4000));
+      let openWhileReading = 0;
+      beside(async (count) => {
+        if (count === 1)
+          await desk.query(`UPDATE orders SET needs_attention = true, attention_reason = 'why' WHERE order_id = $1`, [
+            waiting,
+          ]);
+        openWhileReading = (await desk.open()).length;
+      });
+      await get(Reconciler).scheduleDue();
+      await work();
+      expect(openWhileReading).toBe(1);
+      await desk.only('givenUpAndNotBought');
     });
 
     it('comes back to an order that moved on while its vendor was asked', async () => {
