@@ -308,6 +308,7 @@ CREATE TABLE reconciliation_parts (
   findings jsonb NOT NULL DEFAULT '[]'::jsonb,
   failed integer NOT NULL DEFAULT 0,
   failures jsonb NOT NULL DEFAULT '[]'::jsonb,
+  skipped integer NOT NULL DEFAULT 0,
   CONSTRAINT reconciliation_parts_pkey PRIMARY KEY (reconciliation_run_id, vendor_id),
   CONSTRAINT reconciliation_parts_reconciliation_run_id_fkey FOREIGN KEY (reconciliation_run_id) REFERENCES reconciliation_runs(reconciliation_run_id) ON DELETE CASCADE,
   CONSTRAINT reconciliation_parts_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
@@ -323,6 +324,20 @@ COMMENT ON COLUMN reconciliation_parts.compared IS 'orders that were looked up i
 COMMENT ON COLUMN reconciliation_parts.findings IS 'some of the differences; of a dry run the only trace of them';
 COMMENT ON COLUMN reconciliation_parts.failed IS 'orders whose comparison failed for a reason of its own';
 COMMENT ON COLUMN reconciliation_parts.failures IS 'some of them, and why';
+COMMENT ON COLUMN reconciliation_parts.skipped IS 'orders that were passed over, and will not be compared';
+
+CREATE TABLE reconciliation_progress (
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  succeeded_at timestamp with time zone,
+  to_go_on boolean NOT NULL DEFAULT false,
+  skipped integer NOT NULL DEFAULT 0,
+  skipped_at timestamp with time zone,
+  CONSTRAINT reconciliation_progress_pkey PRIMARY KEY (vendor_id),
+  CONSTRAINT reconciliation_progress_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id)
+);
+COMMENT ON TABLE reconciliation_progress IS 'how far regular comparisons with each vendor have come';
+COMMENT ON COLUMN reconciliation_progress.to_go_on IS 'the last one ended at a limit of its own: the next begins at once';
+COMMENT ON COLUMN reconciliation_progress.skipped IS 'orders passed over in the day before skipped_at';
 
 CREATE TABLE reconciliation_revisits (
   order_id character varying(36) COLLATE "C" NOT NULL,
