@@ -9,6 +9,7 @@ const UNAVAILABLE = /^(08...|57P0.|53...|25006|25P03|3D000)$/;
 const STATEMENT_TIMEOUT = '57014';
 /** Serialisation failure, deadlock, lock not available: the same statement may succeed at once. */
 const CONFLICT = /^(40001|40P01|55P03)$/;
+const LOCK_NOT_AVAILABLE = '55P03';
 const UNDEFINED_TABLE = '42P01';
 const UNIQUE_VIOLATION = '23505';
 const SOCKET_CODES = new Set([
@@ -59,6 +60,13 @@ export function databaseFailure(error: unknown, depth = 0): DatabaseFailure | un
   return [driverError, error.cause, ...(errors ?? [])]
     .map((inner) => databaseFailure(inner, depth + 1))
     .find((failure) => failure !== undefined);
+}
+
+/** Whether a row or table stayed locked for longer than the statement was to wait. */
+export function isLockTimeout(error: unknown, depth = 0): boolean {
+  if (!(error instanceof Error) || depth > CAUSE_DEPTH_MAX) return false;
+  const { code, driverError } = error as Error & { code?: unknown; driverError?: unknown };
+  return code === LOCK_NOT_AVAILABLE || [driverError, error.cause].some((inner) => isLockTimeout(inner, depth + 1));
 }
 
 /** Whether trying again later may succeed without anything being changed. */

@@ -49,8 +49,17 @@ export class IdempotencyKeyReused extends Refusal {
 export class Overloaded extends Refusal {
   readonly code = 'OVERLOADED';
 
-  constructor() {
-    super('Too many orders wait to be placed. Nothing was stored; try again.');
+  constructor(detail = 'Too many orders wait to be placed. Nothing was stored; try again.') {
+    super(detail);
+  }
+}
+
+/** Something else has locked a product's row for longer than an order waits. */
+export class ProductsLocked extends Overloaded {
+  constructor(productIds: string[]) {
+    super(
+      `${productIds.join(', ')}: locked by something else, and did not become free in time. Nothing was stored; try again.`,
+    );
   }
 }
 

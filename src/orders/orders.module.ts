@@ -29,8 +29,10 @@ import { OrderQueries } from './order-queries';
 import { OrderRepository } from './order.repository';
 import { OrdersController } from './orders.controller';
 import { Batch } from './placement/batch';
+import { Committing } from './placement/committing';
 import { IdempotencyRepository } from './placement/idempotency.repository';
 import { KeyExpiry } from './placement/key-expiry';
+import { LockedProducts } from './placement/locked-products';
 import { Placement } from './placement/placement';
 import { PlacementMetrics } from './placement/placement-metrics';
 import { PlacementRepository } from './placement/placement.repository';
@@ -44,6 +46,8 @@ import { PlacementRepository } from './placement/placement.repository';
     IdempotencyRepository,
     PlacementRepository,
     Batch,
+    LockedProducts,
+    Committing,
     Placement,
     PlacementMetrics,
     SweeperMetrics,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config';
-import { prepared, type Transaction } from '../database/sql';
+import { type Connection, prepared, type Transaction } from '../database/sql';
 import { staleSql } from '../vendors/vendor.repository';
 import { blockedSql, sellableSql } from './sellable';
 
@@ -19,6 +19,13 @@ export interface LockedProduct {
   blocked: boolean;
   /** The transaction's time: an order granted on it is created then. */
   at: Date;
+}
+
+/** What locking the products of a batch found. */
+export interface ProductsForPlacement {
+  products: Map<string, LockedProduct>;
+  /** Ids of products that something else has locked. */
+  locked: Set<string>;
 }
 
 const STALE = staleSql('$3::integer');
@@ -43,6 +50,52 @@ export const CONTAINS_ACCEPTANCE = (acceptedAt: string, sentAt: string): string 
     ) > ${acceptedAt}::timestamptz + v.clock_margin_ms * interval '1 ms'
     AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at), false)`;
 
+/** How a batch of orders locks its products: waits for its turn, or leaves out what is locked. */
+export const WAITING = 'FOR NO KEY UPDATE OF p';
+export const SKIPPING = 'FOR NO KEY UPDATE OF p SKIP LOCKED';
+/**
+ * What takes a product's row holds it for some milliseconds (an order) or some tens (a stock sync). A row that stays locked
+ * for longer is held by something that is stuck, frozen or in no hurry.
+ */
+export const BUSY_MS_MAX = 100;
+/** What else a statement that skips locked rows may wait for is a whole table, which a migration has for a moment. */
+const TABLE_WAIT_MS_MAX = 2000;
+
+export function lockTimeoutMs(skipLocked: boolean): string {
+  return String(skipLocked ? TABLE_WAIT_MS_MAX : BUSY_MS_MAX);
+}
+
+/** As an item of the FROM below the locking: sets for the rest of the transaction how long its statements wait for a lock. */
+export const lockTimeout = (ms: string): string =>
+  `(SELECT set_config('lock_timeout', (SELECT ${ms}::text), true) OFFSET 0) AS lock_timeout`;
+
+const lockForPlacement = (locking: string): string => `
+  SELECT p.product_id, p.price, ${sellableSql(STALE)} AS sellable_quantity, v.enabled,
+         ${blockedSql(STALE)} AS blocked, now() AS at
+  FROM ${lockTimeout('$4')}, unnest($1::varchar[], $2::varchar[]) AS wanted (vendor_id, product_id)
+    JOIN products p ON p.vendor_id = wanted.vendor_id AND p.product_id = wanted.product_id
+    JOIN vendors v ON v.vendor_id = p.vendor_id
+  ORDER BY p.vendor_id, p.product_id ${locking}`;
+const LOCK_FOR_PLACEMENT = lockForPlacement(WAITING);
+const LOCK_FREE_FOR_PLACEMENT = lockForPlacement(SKIPPING);
+
+const EXISTING = `
+  SELECT p.product_id FROM unnest($1::varchar[], $2::varchar[]) AS wanted (vendor_id, product_id)
+    JOIN products p ON p.vendor_id = wanted.vendor_id AND p.product_id = wanted.product_id`;
+
+interface LockedRow {
+  product_id: string;
+  price: string;
+  sellable_quantity: number;
+  enabled: boolean;
+  blocked: boolean;
+  at: Date;
+}
+
+function keyColumns(keys: ProductKey[]): [string[], string[]] {
+  return [keys.map(({ vendorId }) => vendorId), keys.map(({ productId }) => productId)];
+}
+
 /**
  * The one counter orders share with each other: `reserved_quantity`. Whoever changes it holds the product's lock, and
  * changes the order row first. Locks are `FOR NO KEY UPDATE`: an order insert's foreign-key check need not wait.
@@ -51,37 +104,34 @@ export const CONTAINS_ACCEPTANCE = (acceptedAt: string, sentAt: string): string 
 export class StockRepository {
   constructor(private readonly config: Config) {}
 
-  /** Locks products in the one order, and answers those that exist by their id. */
-  async lockForPlacement(tx: Transaction, keys: ProductKey[]): Promise<Map<string, LockedProduct>> {
+  /**
+   * Locks products in the one order, and answers those that exist by their id. `skipLocked`: those that something else has
+   * locked are answered apart, instead of being waited for.
+   */
+  async lockForPlacement(tx: Transaction, keys: ProductKey[], skipLocked: boolean): Promise<ProductsForPlacement> {
     const distinct = [...new Map(keys.map((key) => [key.productId, key])).values()];
-    const found = await prepared<{
-      product_id: string;
-      price: string;
-      sellable_quantity: number;
-      enabled: boolean;
-      blocked: boolean;
-      at: Date;
-    }>(
-      tx,
-      'lock-for-placement',
-      `SELECT p.product_id, p.price, ${sellableSql(STALE)} AS sellable_quantity, v.enabled,
-              ${blockedSql(STALE)} AS blocked, now() AS at
-       FROM unnest($1::varchar[], $2::varchar[]) AS wanted (vendor_id, product_id)
-         JOIN products p ON p.vendor_id = wanted.vendor_id AND p.product_id = wanted.product_id
-         JOIN vendors v ON v.vendor_id = p.vendor_id
-       ORDER BY p.vendor_id, p.product_id FOR NO KEY UPDATE OF p`,
-      [
-        distinct.map(({ vendorId }) => vendorId),
-        distinct.map(({ productId }) => productId),
-        this.config.stockSyncIntervalMs,
-      ],
-    );
-    return new Map(
+    const [name, statement] = skipLocked
+      ? ['lock-free-for-placement', LOCK_FREE_FOR_PLACEMENT]
+      : ['lock-for-placement', LOCK_FOR_PLACEMENT];
+    const found = await prepared<LockedRow>(tx, name, statement, [
+      ...keyColumns(distinct),
+      this.config.stockSyncIntervalMs,
+      lockTimeoutMs(skipLocked),
+    ]);
+    const products = new Map(
       found.map(({ product_id, price, sellable_quantity, enabled, blocked, at }) => [
         product_id,
         { price, sellableQuantity: sellable_quantity, vendorEnabled: enabled, blocked, at },
       ]),
     );
+    const missing = distinct.filter(({ productId }) => !products.has(productId));
+    return { products, locked: new Set(skipLocked ? await this.existing(tx, missing) : []) };
+  }
+
+  private async existing(on: Connection, keys: ProductKey[]): Promise<string[]> {
+    if (keys.length === 0) return [];
+    const found = await prepared<{ product_id: string }>(on, 'existing-products', EXISTING, keyColumns(keys));
+    return found.map(({ product_id }) => product_id);
   }
 
   async lock(tx: Transaction, vendorId: string, productId: string): Promise<void> {

@@ -13,6 +13,9 @@ import type { Settled } from './lane';
 import { type GrantedOrder, PlacementRepository, type RequestedOrder } from './placement.repository';
 import { type Asked, isRemembered, type Verdict, verdictsOn } from './verdict';
 
+/** `locked`: it is not decided, for something else has locked these products. */
+export type Outcome = Settled<Placed> | { locked: string[] };
+
 /** Orders decided and written together, in one transaction: keys, then stock, then orders with all that follows them. */
 @Injectable()
 export class Batch {
@@ -25,41 +28,46 @@ export class Batch {
     private readonly config: Config,
   ) {}
 
-  /** Answers each in its place, after the commit. Throws what the database throws: then none is written. */
-  async commit(batch: Asked[]): Promise<Settled<Placed>[]> {
-    return (await this.commitIfAllFit(batch)) ?? this.commitEachByItself(batch);
+  /**
+   * Answers each in its place, after the commit. `skipLocked`: leaves out whoever asks for a product that something else has
+   * locked; otherwise waits for it, but no longer than for one that is merely busy. Throws what the database throws: then
+   * none is written.
+   */
+  async commit(batch: Asked[], skipLocked: boolean): Promise<Outcome[]> {
+    return (await this.commitIfAllFit(batch, skipLocked)) ?? this.commitEachByItself(batch, skipLocked);
   }
 
   /**
    * The usual case, at the price of one round trip: no key was seen before, and there is enough for all. Between two
    * statements a busy process serves other requests first, while the rows stay locked.
    */
-  private async commitIfAllFit(batch: Asked[]): Promise<Settled<Placed>[] | undefined> {
+  private async commitIfAllFit(batch: Asked[], skipLocked: boolean): Promise<Settled<Placed>[] | undefined> {
     const requested = batch.map(requestedOrders);
     if (requested.some((orders, index) => orders.length < batch[index]!.lines.length)) return undefined;
     const keyed = batch.flatMap(({ key, lines }) =>
       key ? { ...key, orderIds: lines.map(({ orderId }) => orderId) } : [],
     );
     if (new Set(keyed.map(({ id }) => id)).size < keyed.length) return undefined;
-    const grants = await this.repository.placeIfAllFit(requested.flat(), keyed, this.config);
+    const grants = await this.repository.placeIfAllFit(requested.flat(), keyed, skipLocked, this.config);
     const grantedTo = (order: RequestedOrder): GrantedOrder => ({ ...order, ...grants!.get(order.orderId)! });
     return grants && requested.map((orders) => this.placed(orders.map(grantedTo)));
   }
 
   /** In arrival order: one that does not fit fails alone. */
-  private commitEachByItself(batch: Asked[]): Promise<Settled<Placed>[]> {
+  private commitEachByItself(batch: Asked[], skipLocked: boolean): Promise<Outcome[]> {
     return this.dataSource.transaction(async (tx) => {
       const keys = batch.flatMap(({ key }) => key ?? []);
       const claims = keys.length === 0 ? new Map() : await this.idempotency.claim(tx, keys);
       const requested = batch.map(requestedOrders);
-      const products = await this.stock.lockForPlacement(tx, requested.flat());
-      const verdicts = verdictsOn(batch, products, claims);
+      const { products, locked } = await this.stock.lockForPlacement(tx, requested.flat(), skipLocked);
+      const verdicts = verdictsOn(batch, { products, locked }, claims);
       const granted = verdicts.map((verdict, index) => grantedOrders(verdict, requested[index]!));
       const remembered = await this.rememberedOrders(tx, verdicts);
       const settled = verdicts.map((verdict, index) => this.settle(verdict, granted[index]!, remembered));
-      const answers = batch.flatMap(({ key }, index) =>
-        key && isRemembered(verdicts[index]!) ? [{ ...key, ...answerToKeep(settled[index]!) }] : [],
-      );
+      const answers = batch.flatMap(({ key }, index) => {
+        const own = settled[index]!;
+        return key && isRemembered(verdicts[index]!) && !('locked' in own) ? [{ ...key, ...answerToKeep(own) }] : [];
+      });
       await this.repository.write(tx, granted.flat(), answers, this.config);
       return settled.map((own, index) => repeat(verdicts[index]!, settled) ?? own);
     });
@@ -73,7 +81,7 @@ export class Batch {
     return new Map(found.map((order) => [order.orderId, order]));
   }
 
-  private settle(verdict: Verdict, granted: GrantedOrder[], remembered: ReadonlyMap<string, Order>): Settled<Placed> {
+  private settle(verdict: Verdict, granted: GrantedOrder[], remembered: ReadonlyMap<string, Order>): Outcome {
     switch (verdict.kind) {
       case 'granted':
         return this.placed(granted);
@@ -81,6 +89,8 @@ export class Batch {
         return { error: verdict.refusal };
       case 'remembered':
         return replay(verdict.claim.remembered, remembered);
+      case 'locked':
+        return { locked: verdict.productIds };
       case 'repeats':
         return { error: undefined };
     }
@@ -127,9 +137,10 @@ function orderAsPlaced(granted: GrantedOrder, currency: string): Order {
 }
 
 /** The answer of the earlier one with the same key in the same batch. */
-function repeat(verdict: Verdict, settled: Settled<Placed>[]): Settled<Placed> | undefined {
+function repeat(verdict: Verdict, settled: Outcome[]): Outcome | undefined {
   if (verdict.kind !== 'repeats') return undefined;
   const earlier = settled[verdict.earlier]!;
+  if ('locked' in earlier) return earlier;
   if ('result' in earlier) return { result: { ...earlier.result, replayed: true } };
   return replay(answerToKeep(earlier), new Map());
 }

@@ -16,12 +16,12 @@ export interface LaneLimits<Request> {
  * at once; nobody ever waits for a timer.
  */
 export class Lane<Request, Result> {
-  private waiting: { request: Request; settle: (settled: Settled<Result>) => void }[] = [];
+  private waiting: { request: Request; settle: (settled: Settled<Result> | Promise<Settled<Result>>) => void }[] = [];
   private underWay = false;
 
   constructor(
-    /** Answers as many as it was given, in their order; never rejects. */
-    private readonly commit: (batch: Request[]) => Promise<Settled<Result>[]>,
+    /** Answers as many as it was given, in their order; one that is settled later does not hold up the next batch. Never rejects. */
+    private readonly commit: (batch: Request[]) => Promise<(Settled<Result> | Promise<Settled<Result>>)[]>,
     private readonly limits: LaneLimits<Request>,
   ) {}
 

@@ -4,6 +4,7 @@ import { isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
 import { prepared, type Transaction } from '../../database/sql';
 import { sellableSql } from '../../stock/sellable';
+import { lockTimeout, lockTimeoutMs, SKIPPING, WAITING } from '../../stock/stock.repository';
 import { staleSql } from '../../vendors/vendor.repository';
 import { ORDER_PLACED, orderPlaced } from '../order.messages';
 import { createdAnswer, type StoredAnswer } from './answers';
@@ -69,7 +70,7 @@ const REQUESTED_COLUMNS = `order_id, vendor_id, product_id, quantity, client, ch
  * its unique constraint fails the whole. The keys are looked up one by one (OFFSET 0 keeps the planner from joining them):
  * a join planned while there are few reads the whole table, and is kept while it grows.
  */
-const PLACE_IF_ALL_FIT = `
+const placeIfAllFit = (locking: string): string => `
   WITH requested AS (SELECT * FROM ${REQUESTED}) WITH ORDINALITY AS r (${REQUESTED_COLUMNS}, place)),
   claimed AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hash) AS free
@@ -84,9 +85,9 @@ const PLACE_IF_ALL_FIT = `
   wanted AS (SELECT vendor_id, product_id, sum(quantity) AS quantity FROM requested GROUP BY vendor_id, product_id),
   locked AS (
     SELECT p.vendor_id, p.product_id, p.price, w.quantity, ${sellableSql(staleSql('$19::integer'))} AS sellable_quantity
-    FROM wanted w JOIN products p ON p.vendor_id = w.vendor_id AND p.product_id = w.product_id
+    FROM ${lockTimeout('$20')}, wanted w JOIN products p ON p.vendor_id = w.vendor_id AND p.product_id = w.product_id
       JOIN vendors v ON v.vendor_id = p.vendor_id
-    ORDER BY p.vendor_id, p.product_id FOR NO KEY UPDATE OF p),
+    ORDER BY p.vendor_id, p.product_id ${locking}),
   granted AS (
     SELECT r.*, l.price AS unit_price,
            (l.sellable_quantity - sum(r.quantity) OVER (PARTITION BY r.vendor_id, r.product_id ORDER BY r.place)
@@ -101,6 +102,9 @@ const PLACE_IF_ALL_FIT = `
     SELECT client, route, key, fingerprint, 201, answer, now() + $18::integer * interval '1 hour' FROM answered
     WHERE EXISTS (SELECT FROM granted))
   SELECT order_id, unit_price, available_quantity, now() AS created_at FROM granted`;
+
+const PLACE_IF_ALL_FIT = placeIfAllFit(WAITING);
+const PLACE_IF_ALL_FIT_AND_FREE = placeIfAllFit(SKIPPING);
 
 /** An expired answer to the same key gives way. */
 const WRITE = `
@@ -124,16 +128,20 @@ export class PlacementRepository {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * In a transaction of its own. Answers the grants by order, or undefined where not everything fits or some key is not
-   * new: then nothing is written.
+   * In a transaction of its own. Answers the grants by order, or undefined where not everything fits, some key is not new or,
+   * with `skipLocked`, something else has locked a product: then nothing is written.
    */
   async placeIfAllFit(
     requested: RequestedOrder[],
     keyed: KeyedRequest[],
+    skipLocked: boolean,
     { currency, idempotencyTtlHours, stockSyncIntervalMs }: PlacementRules,
   ): Promise<Map<string, Grant> | undefined> {
     try {
-      const granted = await prepared<GrantedRow>(this.dataSource.manager, 'place-if-all-fit', PLACE_IF_ALL_FIT, [
+      const [name, statement] = skipLocked
+        ? ['place-if-all-fit-and-free', PLACE_IF_ALL_FIT_AND_FREE]
+        : ['place-if-all-fit', PLACE_IF_ALL_FIT];
+      const granted = await prepared<GrantedRow>(this.dataSource.manager, name, statement, [
         ...requestedValues(requested),
         currency,
         ORDER_PLACED,
@@ -142,6 +150,7 @@ export class PlacementRepository {
         keyed.map(({ orderIds }) => JSON.stringify(createdAnswer(orderIds).answer)),
         idempotencyTtlHours,
         stockSyncIntervalMs,
+        lockTimeoutMs(skipLocked),
       ]);
       return granted.length === 0 ? undefined : new Map(granted.map((found) => [found.order_id, grantOf(found)]));
     } catch (error) {

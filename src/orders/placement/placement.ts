@@ -1,19 +1,16 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Attributes, Span } from '@opentelemetry/api';
-import { databaseFailure, isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
-import { passesAtOnce, REQUEST_WAITS_MS } from '../../database/patiently';
-import { Outbox } from '../../messaging/outbox';
 import { ValidationFailed } from '../../http/refusal';
 import { failed, type Traceparent } from '../../observability/spans';
-import { asPlaced, type Order, QUANTITY_MAX } from '../order';
-import { OrderQueries } from '../order-queries';
+import { type Order, QUANTITY_MAX } from '../order';
 import type { Placed } from './answers';
-import { IdempotencyInProgress, IdempotencyKeyReused, InsufficientStock, Overloaded } from '../orders.errors';
-import { Batch } from './batch';
+import { Overloaded } from '../orders.errors';
+import { Committing } from './committing';
 import { idempotencyKey } from './idempotency.repository';
 import { Lane, type Settled } from './lane';
+import { LockQueue } from './lock-queue';
+import { LockedProducts } from './locked-products';
 import { PlacementMetrics } from './placement-metrics';
 import type { Asked, AskedLine } from './verdict';
 
@@ -25,8 +22,6 @@ const LANES = 2;
 const BATCH_MAX = 200;
 /** Orders that may wait in a lane; at some thousands a second that is the longest wait worth having. */
 const WAITING_MAX = 2000;
-/** Only our own earlier try can have written the ids we made. */
-const ORDER_IDS = 'orders_pkey';
 
 /** Who asks, and how the answer is remembered. */
 export interface PlacementContext {
@@ -54,9 +49,6 @@ type AskedAndTold = Asked & { span: Span | undefined };
  */
 @Injectable()
 export class Placement {
-  private readonly logger = new Logger(Placement.name);
-  /** The last batch found no database, patient as it was: those that waited behind it must not wait as long again. */
-  private databaseAway = false;
   private readonly lanes = Array.from(
     { length: LANES },
     () =>
@@ -67,16 +59,25 @@ export class Placement {
       }),
   );
 
+  private readonly lockQueue: LockQueue;
+
   constructor(
-    private readonly batch: Batch,
-    private readonly queries: OrderQueries,
-    private readonly outbox: Outbox,
+    private readonly committing: Committing,
+    private readonly locked: LockedProducts,
     private readonly metrics: PlacementMetrics,
-  ) {}
+  ) {
+    this.lockQueue = new LockQueue(
+      {
+        tryAll: (batch) => committing.commit(batch, true),
+        giveUp: (asked, productIds) => committing.giveUp(asked, productIds),
+      },
+      locked,
+    );
+  }
 
   /**
    * Throws `ProductNotFound`, `VendorDisabled`, `StockStale`, `InsufficientStock`, `IdempotencyInProgress`,
-   * `IdempotencyKeyReused`, `Overloaded`, and what the database throws: then the order may or may not exist, and its key tells.
+   * `IdempotencyKeyReused`, `Overloaded`, `ProductsLocked`, and what the database throws: then the order may or may not exist, and its key tells.
    */
   async place({ productId, quantity }: Line, context: PlacementContext): Promise<{ order: Order; replayed: boolean }> {
     const line = { orderId: newId(), productId, quantity, quantityFields: ['quantity'], productFields: ['productId'] };
@@ -117,94 +118,37 @@ export class Placement {
     }
   }
 
-  private wait(asked: AskedAndTold): Promise<Placed> {
+  private async wait(asked: AskedAndTold): Promise<Placed> {
+    if (!this.locked.areAskedFor(asked)) return this.waitInLane(asked);
+    const settled = await this.waitForLocks(asked);
+    if ('error' in settled) throw settled.error;
+    return settled.result;
+  }
+
+  private waitInLane(asked: AskedAndTold): Promise<Placed> {
     return this.lanes[laneOf(asked.lines[0]!.productId)]!.submit(asked).catch((error: unknown) => {
       if (error instanceof Overloaded) this.metrics.turnedAway(asked);
       throw error;
     });
   }
 
-  private async commitAndTell(batch: AskedAndTold[]): Promise<Settled<Placed>[]> {
+  /** Those whose products are locked leave the batch, so that nobody waits for them but themselves. */
+  private async commitAndTell(batch: AskedAndTold[]): Promise<(Settled<Placed> | Promise<Settled<Placed>>)[]> {
     for (const { span } of batch) span?.addEvent('commit', { 'holdfast.batch.size': batch.length });
-    const settled = await this.commit(batch);
-    this.metrics.count(batch, settled);
+    const outcomes = await this.committing.commit(batch);
+    const isSettled = outcomes.map((outcome) => !('locked' in outcome));
+    this.metrics.count(
+      batch.filter((_, index) => isSettled[index]),
+      outcomes.flatMap((outcome) => ('locked' in outcome ? [] : outcome)),
+    );
+    return outcomes.map((outcome, index) => ('locked' in outcome ? this.waitForLocks(batch[index]!) : outcome));
+  }
+
+  private async waitForLocks(asked: AskedAndTold): Promise<Settled<Placed>> {
+    asked.span?.addEvent('wait for locks');
+    const settled = await this.lockQueue.submit(asked);
+    this.metrics.count([asked], [settled]);
     return settled;
-  }
-
-  /** A batch that cannot be committed as a whole is taken apart, so that a bad order harms no other. */
-  private async commit(batch: Asked[]): Promise<Settled<Placed>[]> {
-    try {
-      const settled = await this.commitPatiently(batch);
-      this.outbox.wake();
-      return settled;
-    } catch (error) {
-      if (batch.length === 1 || databaseFailure(error)) return batch.map(() => ({ error }));
-      this.logger.warn({ err: error, requests: batch.length }, 'A batch failed; its requests are placed one by one');
-      const settled: Settled<Placed>[] = [];
-      for (const asked of batch) settled.push(...(await this.commit([asked])));
-      return settled;
-    }
-  }
-
-  /**
-   * Tries again what failed for a passing reason. A lost connection leaves the COMMIT unknown: the orders' ids were made
-   * before it, so those that are there were placed by it, and the others can be tried again without doubling any. Where
-   * the server had the COMMIT still in hand when we looked, the next try meets the ids themselves, and looks again.
-   */
-  private async commitPatiently(batch: Asked[]): Promise<Settled<Placed>[]> {
-    const placed = new Map<Asked, Placed>();
-    let lost: unknown;
-    for (let tries = 0; ; tries++) {
-      try {
-        if (tries > 0) await this.findPlaced(batch, placed);
-        const open = batch.filter((asked) => !placed.has(asked));
-        const settled = open.length === 0 ? [] : await this.batch.commit(open);
-        this.databaseAway = false;
-        const answers = new Map(open.map((asked, index) => [asked, settled[index]!]));
-        if (lost !== undefined) await this.doubtRefusals(answers, placed, lost);
-        return batch.map((asked) => answers.get(asked) ?? { result: placed.get(asked)! });
-      } catch (error) {
-        const isAway = databaseFailure(error) === 'unavailable';
-        const isPassing = !this.databaseAway && (passesAtOnce(error) || isDuplicate(error, ORDER_IDS));
-        const waitMs = isPassing ? REQUEST_WAITS_MS[tries] : undefined;
-        if (waitMs === undefined) {
-          this.databaseAway = isAway;
-          throw error;
-        }
-        if (isAway) lost = error;
-        this.logger.warn({ err: error, requests: batch.length }, 'A batch is tried again');
-        await pause(waitMs);
-      }
-    }
-  }
-
-  /**
-   * A refusal after a lost try may come from stock that the lost try itself has taken, or is about to take. Its key, once
-   * answered, keeps the lost try from that; otherwise we look once more, and then say that we do not know.
-   */
-  private async doubtRefusals(
-    answers: Map<Asked, Settled<Placed>>,
-    placed: Map<Asked, Placed>,
-    lost: unknown,
-  ): Promise<void> {
-    const refused = [...answers].filter(([asked, settled]) => 'error' in settled && !isFinal(asked, settled.error));
-    if (refused.length === 0) return;
-    const asked = refused.map(([each]) => each);
-    await this.findPlaced(asked, placed);
-    for (const each of asked) {
-      const found = placed.get(each);
-      answers.set(each, found ? { result: found } : { error: lost });
-    }
-  }
-
-  /** A transaction wrote all lines or none, so the first one speaks for the others. */
-  private async findPlaced(batch: Asked[], placed: Map<Asked, Placed>): Promise<void> {
-    const ids = batch.flatMap(({ lines }) => lines.map(({ orderId }) => orderId));
-    const found = new Map((await this.queries.findMany(ids)).map((order) => [order.orderId, order]));
-    for (const asked of batch) {
-      const orders = asked.lines.flatMap(({ orderId }) => found.get(orderId) ?? []);
-      if (orders.length > 0) placed.set(asked, { orders: orders.map(asPlaced), replayed: false });
-    }
   }
 }
 
@@ -215,12 +159,6 @@ function storyOf({ orders, replayed }: Placed): Attributes {
     'holdfast.replayed': replayed,
     ...(checkoutId === null ? { 'holdfast.order.id': orderId } : { 'holdfast.checkout.id': checkoutId }),
   };
-}
-
-/** What is kept for a key, or says that the lost try still has it, holds whatever becomes of that. */
-function isFinal({ key }: Asked, error: unknown): boolean {
-  const kinds = [InsufficientStock, IdempotencyInProgress, IdempotencyKeyReused];
-  return key !== undefined && kinds.some((kind) => error instanceof kind);
 }
 
 /** One line for each product, in the order of their first mention. */

@@ -29,13 +29,21 @@ export interface Asked {
 
 /**
  * What is decided: it is granted, a grant for each line; refused; or its key was answered before, by an earlier
- * transaction (`remembered`) or by an earlier one of the same batch (`repeats`, its index).
+ * transaction (`remembered`) or by an earlier one of the same batch (`repeats`, its index). Or nothing is, for something else has
+ * locked what it asks for.
  */
 export type Verdict =
   | { kind: 'granted'; grants: Grant[] }
   | { kind: 'refused'; refusal: Error }
   | { kind: 'remembered'; claim: Required<KeyClaim> }
-  | { kind: 'repeats'; earlier: number };
+  | { kind: 'repeats'; earlier: number }
+  | { kind: 'locked'; productIds: string[] };
+
+/** Products of a batch: those that are ours until the transaction ends, and those that something else has locked. */
+export interface ProductsForBatch {
+  products: ReadonlyMap<string, LockedProduct>;
+  locked: ReadonlySet<string>;
+}
 
 /**
  * Decides a batch in arrival order, each by itself: one that does not fit fails alone. The products are locked, so what
@@ -43,14 +51,17 @@ export type Verdict =
  */
 export function verdictsOn(
   batch: Asked[],
-  products: ReadonlyMap<string, LockedProduct>,
+  { products, locked }: ProductsForBatch,
   claims: ReadonlyMap<string, KeyClaim>,
 ): Verdict[] {
   const left = new Map([...products].map(([productId, { sellableQuantity }]) => [productId, sellableQuantity]));
   const answeredHere = new Map<string, number>();
   const verdicts: Verdict[] = [];
   for (const [index, asked] of batch.entries()) {
-    const verdict = verdictOfKey(asked, claims, answeredHere, batch) ?? verdictOfStock(asked, products, left);
+    const verdict =
+      verdictOfKey(asked, claims, answeredHere, batch) ??
+      verdictOfLocks(asked, locked) ??
+      verdictOfStock(asked, products, left);
     if (asked.key && isRemembered(verdict)) answeredHere.set(asked.key.id, index);
     verdicts.push(verdict);
   }
@@ -76,6 +87,12 @@ function verdictOfKey(
   if (usedWith === undefined) return undefined;
   if (!usedWith.equals(key.fingerprint)) return { kind: 'refused', refusal: new IdempotencyKeyReused() };
   return remembered ? { kind: 'remembered', claim: { free, remembered } } : { kind: 'repeats', earlier: earlier! };
+}
+
+function verdictOfLocks({ lines }: Asked, locked: ReadonlySet<string>): Verdict | undefined {
+  if (locked.size === 0) return undefined;
+  const productIds = lines.map(({ productId }) => productId).filter((productId) => locked.has(productId));
+  return productIds.length === 0 ? undefined : { kind: 'locked', productIds };
 }
 
 function verdictOfStock(

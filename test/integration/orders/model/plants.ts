@@ -63,10 +63,10 @@ export const sellingOneMoreThanIsLeft: Plant = (stage) => {
   const { app } = stage;
   const stock = app.context.get(StockRepository);
   const lock = stock.lockForPlacement.bind(stock);
-  jest.spyOn(stock, 'lockForPlacement').mockImplementation(async (tx, keys) => {
-    const products = await lock(tx, keys);
-    for (const product of products.values()) product.sellableQuantity ||= 1;
-    return products;
+  jest.spyOn(stock, 'lockForPlacement').mockImplementation(async (tx, keys, skipLocked) => {
+    const found = await lock(tx, keys, skipLocked);
+    for (const product of found.products.values()) product.sellableQuantity ||= 1;
+    return found;
   });
 };
 
@@ -78,7 +78,7 @@ export const readingStockWithoutLock: Plant = (stage) => {
   jest.spyOn(app.context.get(StockRepository), 'lockForPlacement').mockImplementation(async (tx, keys) => {
     const products = new Map(await Promise.all(keys.map((key) => read(tx, key, ''))));
     await meet();
-    return products;
+    return { products, locked: new Set() };
   });
 };
 
@@ -93,7 +93,7 @@ export const lockingInRequestOrder: Plant = (stage) => {
       const products = [await read(tx, first!, 'FOR NO KEY UPDATE')];
       await meet();
       for (const key of others) products.push(await read(tx, key, 'FOR NO KEY UPDATE'));
-      return new Map(products);
+      return { products: new Map(products), locked: new Set() };
     });
 };
 
@@ -146,8 +146,8 @@ export const takingSilenceForRefusal: Plant = ({ app }) => {
 export const answeringBeforeTheCommit: Plant = ({ app }) => {
   const batch = app.context.get(Batch);
   const commit = batch.commit.bind(batch);
-  jest.spyOn(batch, 'commit').mockImplementation(async (asked) => {
-    const settled = await commit(asked);
+  jest.spyOn(batch, 'commit').mockImplementation(async (asked, skipLocked) => {
+    const settled = await commit(asked, skipLocked);
     await app.dataSource.query('DELETE FROM outbox; DELETE FROM order_events; DELETE FROM orders');
     return settled;
   });

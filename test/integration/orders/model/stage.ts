@@ -1,13 +1,10 @@
-import { Outbox } from '../../../../src/messaging/outbox';
-import { OrderQueries } from '../../../../src/orders/order-queries';
-import { Batch } from '../../../../src/orders/placement/batch';
 import { Placement } from '../../../../src/orders/placement/placement';
-import { PlacementMetrics } from '../../../../src/orders/placement/placement-metrics';
 import { StockSync } from '../../../../src/stock/sync/stock-sync';
 import type { SyncLease } from '../../../../src/stock/sync/sync-lease.repository';
 import { Breaker } from '../../../../src/vendors/breaker/breaker';
 import { createApp, type TestApp } from '../../../support/app';
 import { freePort } from '../../../support/processes';
+import { secondPlacement } from '../../../support/second-placement';
 import { Books } from './books';
 import { CLOCK_MARGIN_MS, FEED_AHEAD_MS, type History, SKUS, VENDORS, type VendorId } from './history';
 import { ModelVendor } from './model-vendor';
@@ -32,17 +29,11 @@ export class Stage {
   static async build(): Promise<Stage> {
     const app = await createApp({ DELIVERY_ATTEMPTS_MAX: String(ATTEMPTS_MAX) });
     const { context } = app;
-    const second = new Placement(
-      context.get(Batch),
-      context.get(OrderQueries),
-      context.get(Outbox),
-      context.get(PlacementMetrics),
-    );
     const vendors = {
       north: await ModelVendor.listen('north', true),
       south: await ModelVendor.listen('south', false),
     };
-    return new Stage(app, vendors, [context.get(Placement), second], `http://127.0.0.1:${await freePort()}`);
+    return new Stage(app, vendors, [context.get(Placement), secondPlacement(context)], `http://127.0.0.1:${await freePort()}`);
   }
 
   get sync(): StockSync {

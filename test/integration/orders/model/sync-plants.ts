@@ -121,8 +121,8 @@ export const countingBeforeTheLock: Plant = (stage) => {
   });
   const stock = app.context.get(StockRepository);
   const lock = stock.lockForPlacement.bind(stock);
-  jest.spyOn(stock, 'lockForPlacement').mockImplementation(async (tx, keys) => {
-    const products = await lock(tx, keys);
+  jest.spyOn(stock, 'lockForPlacement').mockImplementation(async (tx, keys, skipLocked) => {
+    const products = await lock(tx, keys, skipLocked);
     await meet();
     const somebodyWaits = async () => (await lockWaits(app.dataSource)) > 0;
     await waitFor(somebodyWaits, { withinMs: WAIT_MS_MAX, what: 'the sync to wait for the product' });
