@@ -27,12 +27,18 @@ const STATEMENT_TIMEOUT_MS = 30_000;
  * connection a router forgot, says nothing for the quarter of an hour that the system goes on sending.
  */
 const SILENT_MS_MAX = STATEMENT_TIMEOUT_MS + 5000;
-/** Waiting longer for a row lock means somebody else is stuck. */
-const LOCK_TIMEOUT_MS = 10_000;
-/** Much less than orders wait for theirs. */
-const MIGRATION_LOCK_TIMEOUT_MS = 2000;
-/** An open transaction of a frozen process must not hold its locks, or an old snapshot, for long. */
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000;
+/**
+ * Waiting longer for a row lock means somebody else is stuck; who waits keeps a connection and what it has locked itself, and
+ * what it was to do is tried again later.
+ */
+const LOCK_TIMEOUT_MS = 2000;
+/** Much less than anything of an order waits for its locks: whatever wants the same table queues behind a migration that waits. */
+const MIGRATION_LOCK_TIMEOUT_MS = 1000;
+/**
+ * An open transaction of a frozen process must not hold its locks, or an old snapshot, for long. None of ours waits for anybody
+ * between two statements, so a process that says nothing for so long is frozen, or too busy to be waited for.
+ */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 3000;
 const LIMITS = {
   statement_timeout: STATEMENT_TIMEOUT_MS,
   lock_timeout: LOCK_TIMEOUT_MS,

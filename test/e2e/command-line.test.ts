@@ -286,6 +286,7 @@ describe('a database', () => {
     await dataSource.undoLastMigration();
     const dump = dataSource.createQueryRunner();
     await dump.startTransaction();
+    await dump.query('SET LOCAL idle_in_transaction_session_timeout = 0');
     await dump.query('LOCK TABLE orders IN ACCESS SHARE MODE');
     const migrating = run(MIGRATE, [], { DATABASE_URL: url });
     const waits = `SELECT FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass`;

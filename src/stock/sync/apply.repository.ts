@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
+import { lockTimeout } from '../stock.repository';
 import { CONTAINED, listingParameters, SETTLED, type StagedListing } from './settling';
 import { stagingTable } from './staging.repository';
 
@@ -99,13 +100,17 @@ export class ApplyRepository {
     return found.map(({ product_id }) => product_id);
   }
 
-  /** Locks the products in key order and answers those that no newer listing has written meanwhile. */
-  async lock(tx: Transaction, { vendorId, asOf }: StagedListing, keys: string[]): Promise<string[]> {
+  /**
+   * Locks the products in key order and answers those that no newer listing has written meanwhile. `waitMs`: how long this and
+   * the transaction's later statements wait for a row that something else has locked; then they fail.
+   */
+  async lock(tx: Transaction, { vendorId, asOf }: StagedListing, keys: string[], waitMs: number): Promise<string[]> {
     const locked = await rows<{ product_id: string }>(
       tx,
-      `SELECT product_id FROM products p WHERE vendor_id = $1 AND product_id = ANY($3) AND ${NOT_NEWER}
-       ORDER BY vendor_id, product_id FOR NO KEY UPDATE`,
-      [vendorId, asOf ?? '-infinity', keys],
+      `SELECT product_id FROM ${lockTimeout('$4')}, products p
+       WHERE vendor_id = $1 AND product_id = ANY($3) AND ${NOT_NEWER}
+       ORDER BY vendor_id, product_id FOR NO KEY UPDATE OF p`,
+      [vendorId, asOf ?? '-infinity', keys, String(waitMs)],
     );
     return locked.map(({ product_id }) => product_id);
   }

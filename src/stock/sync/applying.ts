@@ -1,6 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { isLockTimeout } from '../../database/database-errors';
 import type { Transaction } from '../../database/sql';
+import { BUSY_MS_MAX } from '../stock.repository';
 import { ApplyRepository } from './apply.repository';
 import type { Progress } from './progress';
 import { HOLDS_MAX, type StagedListing } from './settling';
@@ -16,6 +18,36 @@ const BATCH_ROWS = 200;
 const WINDOW_ROWS = 20_000;
 /** A partition whose size differs by more than this share from what its statistics say is analysed. */
 const GROWN_SHARE = 1 / 5;
+
+/** A product that stays locked alone is waited for so long; those that follow it, as long as a busy one. */
+const LOCK_WAIT_MS = 1000;
+/** Named in the error. */
+const STUCK_NAMED_MAX = 3;
+
+/** Products that something else kept locked while all others were written. */
+class StuckProducts {
+  private readonly keys: string[] = [];
+  private cause: unknown;
+
+  get waitMs(): number {
+    return this.keys.length === 0 ? LOCK_WAIT_MS : BUSY_MS_MAX;
+  }
+
+  note(key: string, cause: unknown): void {
+    this.keys.push(key);
+    this.cause = cause;
+  }
+
+  throwIfAny(): void {
+    const { length } = this.keys;
+    if (length === 0) return;
+    const named = this.keys.slice(0, STUCK_NAMED_MAX).join(', ');
+    const more = length > STUCK_NAMED_MAX ? ` and ${length - STUCK_NAMED_MAX} more` : '';
+    throw new Error(`${named}${more}: locked by something else. All other numbers were applied.`, {
+      cause: this.cause,
+    });
+  }
+}
 
 /** Writes a staged listing to the products, in bounded batches. */
 @Injectable()
@@ -36,6 +68,7 @@ export class Applying {
   ): Promise<{ written: number; added: number }> {
     let [written, inserted] = [0, 0];
     let after = '';
+    const stuck = new StuckProducts();
     for (;;) {
       const found = await run.gate.pass(() =>
         this.apply.findChanged(this.dataSource.manager, listing, after, WINDOW_ROWS),
@@ -43,16 +76,12 @@ export class Applying {
       const { until, added, changed, holds } = found;
       if (until === undefined) break;
       for (const keys of batches(changed, holds)) {
-        const {
-          written: updated,
-          emptied,
-          settled,
-        } = await this.write(run, async (tx) =>
-          this.apply.update(tx, listing, await this.apply.lock(tx, listing, keys)),
-        );
-        await this.settleRest(run, listing, keys, settled);
-        written += updated;
-        progress.noteEmptied(emptied);
+        const each = (tx: Transaction, lockedKeys: string[]) => this.apply.update(tx, listing, lockedKeys);
+        for (const done of await this.writeLocked(run, listing, keys, stuck, each)) {
+          await this.settleRest(run, listing, done.keys, stuck, done.result.settled);
+          written += done.result.written;
+          progress.noteEmptied(done.result.emptied);
+        }
       }
       if (added.length > 0) {
         const range = { after, until, added };
@@ -62,22 +91,25 @@ export class Applying {
       progress.changed = written + inserted;
     }
     this.warnOfEmptied(run, progress);
+    stuck.throwIfAny();
     return { written: written + inserted, added: inserted };
   }
 
   /** Takes what a complete listing lacks off sale. Answers how many were written. */
   async applyRemovals(run: SyncRunInHand, listing: StagedListing): Promise<number> {
     let written = 0;
+    const stuck = new StuckProducts();
     for (let after = ''; ;) {
       const keys = await run.gate.pass(() =>
         this.apply.findMissing(this.dataSource.manager, listing, after, BATCH_ROWS),
       );
       if (keys.length === 0) break;
-      written += await this.unlist(run, listing, keys);
+      written += await this.unlist(run, listing, keys, stuck);
       after = keys.at(-1)!;
     }
     const gone = await run.gate.pass(() => this.apply.findGoneWithHolds(this.dataSource.manager, listing));
-    for (const keys of batches(gone)) written += await this.unlist(run, listing, keys);
+    for (const keys of batches(gone)) written += await this.unlist(run, listing, keys, stuck);
+    stuck.throwIfAny();
     return written;
   }
 
@@ -101,21 +133,66 @@ export class Applying {
       .catch((error: unknown) => this.logger.warn({ err: error, vendorId }, `${known.partition} was not analysed`));
   }
 
-  private async unlist(run: SyncRunInHand, listing: StagedListing, keys: string[]): Promise<number> {
-    const { written, settled } = await this.write(run, async (tx) =>
-      this.apply.unlist(tx, listing, await this.apply.lock(tx, listing, keys)),
-    );
-    await this.settleRest(run, listing, keys, settled);
+  private async unlist(
+    run: SyncRunInHand,
+    listing: StagedListing,
+    keys: string[],
+    stuck: StuckProducts,
+  ): Promise<number> {
+    let written = 0;
+    const each = (tx: Transaction, lockedKeys: string[]) => this.apply.unlist(tx, listing, lockedKeys);
+    for (const done of await this.writeLocked(run, listing, keys, stuck, each)) {
+      await this.settleRest(run, listing, done.keys, stuck, done.result.settled);
+      written += done.result.written;
+    }
     return written;
   }
 
   /** Of a run that breaks off here the next listing settles what is left. */
-  private async settleRest(run: SyncRunInHand, listing: StagedListing, keys: string[], before: number): Promise<void> {
-    for (let settled = before; settled === HOLDS_MAX;) {
-      settled = await this.write(run, async (tx) =>
-        this.apply.settle(tx, listing, await this.apply.lock(tx, listing, keys)),
-      );
+  private async settleRest(
+    run: SyncRunInHand,
+    listing: StagedListing,
+    keys: string[],
+    stuck: StuckProducts,
+    before: number,
+  ): Promise<void> {
+    const each = (tx: Transaction, lockedKeys: string[]) => this.apply.settle(tx, listing, lockedKeys);
+    for (let settled = before; settled >= HOLDS_MAX;) {
+      const done = await this.writeLocked(run, listing, keys, stuck, each);
+      settled = Math.max(0, ...done.map(({ result }) => result));
     }
+  }
+
+  /**
+   * Locks a batch of products and writes them. Where something else has one of them, each is written by itself, so that none of
+   * the others is kept locked while one is waited for; whichever stays locked is left to the next run.
+   */
+  private async writeLocked<Result>(
+    run: SyncRunInHand,
+    listing: StagedListing,
+    keys: string[],
+    stuck: StuckProducts,
+    each: (tx: Transaction, lockedKeys: string[]) => Promise<Result>,
+  ): Promise<{ keys: string[]; result: Result }[]> {
+    const lockAndWrite = async (some: string[], waitMs: number) => ({
+      keys: some,
+      result: await this.write(run, async (tx) => each(tx, await this.apply.lock(tx, listing, some, waitMs))),
+    });
+    try {
+      return [await lockAndWrite(keys, BUSY_MS_MAX)];
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error;
+    }
+    const done: { keys: string[]; result: Result }[] = [];
+    for (const key of keys) {
+      try {
+        done.push(await lockAndWrite([key], stuck.waitMs));
+      } catch (error) {
+        if (!isLockTimeout(error)) throw error;
+        stuck.note(key, error);
+      }
+    }
+    return done;
   }
 
   /**

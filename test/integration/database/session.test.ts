@@ -29,8 +29,8 @@ const DEFAULTS: [setting: string, byDefault: string, ours: string][] = [
 /** In the sessions that serve orders only. */
 const SERVING_DEFAULTS: typeof DEFAULTS = [
   ['statement_timeout', '0', '30s'],
-  ['lock_timeout', '0', '10s'],
-  ['idle_in_transaction_session_timeout', '0', '15s'],
+  ['lock_timeout', '0', '2s'],
+  ['idle_in_transaction_session_timeout', '0', '3s'],
   ['jit', 'on', 'off'],
   ['max_parallel_workers_per_gather', '8', '0'],
   ['max_parallel_maintenance_workers', '8', '0'],

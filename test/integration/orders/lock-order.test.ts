@@ -137,9 +137,9 @@ describe('the one lock order: products, then orders', () => {
     const product = `FROM products WHERE vendor_id = 'acme' AND product_id = 'acme:A'`;
     const [reader, writer] = [app.dataSource.createQueryRunner(), app.dataSource.createQueryRunner()];
     try {
-      await reader.query('BEGIN');
+      await reader.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
       await reader.query(`SELECT ${product} FOR KEY SHARE`);
-      await writer.query('BEGIN');
+      await writer.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0');
       await writer.query(`UPDATE products SET name = 'new' WHERE vendor_id = 'acme' AND product_id = 'acme:A'`);
       // As a placement that waited for as long as it takes; it waits for less than deadlocks are looked for.
       const placing = app.dataSource.query(

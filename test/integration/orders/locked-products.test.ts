@@ -25,6 +25,7 @@ describe('a product whose row something else has locked', () => {
     placement = app.context.get(Placement);
     holder = app.dataSource.createQueryRunner();
     await holder.startTransaction();
+    await holder.query('SET LOCAL idle_in_transaction_session_timeout = 0');
   });
 
   afterEach(async () => {

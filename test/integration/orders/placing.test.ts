@@ -92,6 +92,7 @@ describe('placing an order', () => {
     for (const sku of skus) {
       const holder = app.dataSource.createQueryRunner();
       await holder.startTransaction();
+      await holder.query('SET LOCAL idle_in_transaction_session_timeout = 0');
       await holder.query('SELECT FROM products WHERE product_id = $1 FOR NO KEY UPDATE', [`acme:${sku}`]);
       const line = { productId: `acme:${sku}`, quantity: 6 };
       const answers = Promise.allSettled(processes.map((process) => process.place(line, { client: 'shop' })));
@@ -136,6 +137,7 @@ describe('placing an order', () => {
     await expect(order(11, 'refused')).rejects.toMatchObject({ code: 'INSUFFICIENT_STOCK' });
     const other = app.dataSource.createQueryRunner();
     await other.startTransaction();
+    await other.query('SET LOCAL idle_in_transaction_session_timeout = 0');
     for (const key of ['key', 'refused']) {
       await other.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
         JSON.stringify(['shop', 'POST /v1/orders', key]),
@@ -154,6 +156,7 @@ describe('placing an order', () => {
   it('answers at once that another process has the key, and lets the strangers in the same batch through', async () => {
     const other = app.dataSource.createQueryRunner();
     await other.startTransaction();
+    await other.query('SET LOCAL idle_in_transaction_session_timeout = 0');
     await other.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
       JSON.stringify(['shop', 'POST /v1/orders', 'key']),
     ]);

@@ -138,7 +138,8 @@ export const lockingOrdersBeforeProducts: Plant = ({ app }) => {
   jest.spyOn(apply, 'lock').mockImplementation(async (tx, listing, keys) => {
     await tx.query('SELECT FROM orders WHERE product_id = ANY($1) ORDER BY order_id FOR NO KEY UPDATE', [keys]);
     await meet();
-    return lockProducts(tx, listing, keys);
+    // As long as PostgreSQL needs to notice a deadlock.
+    return lockProducts(tx, listing, keys, WAIT_MS_MAX);
   });
   const cancellation = app.context.get(Cancellation);
   const cancel = cancellation.cancel.bind(cancellation);
