@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Exposition } from '../../observability/metrics/exposition';
+import { tellingFirst } from '../../observability/metrics/vendor-series';
 import { DispatchConsumers } from './dispatch-consumers';
 
 const NAME = 'holdfast_consumers';
@@ -10,10 +11,12 @@ export class ConsumerMetrics {
   constructor(consumers: DispatchConsumers, exposition: Exposition) {
     const help = "Consumers of this process on a vendor's queue: wanted (0 while it may not be called), open";
     exposition.ask([{ name: NAME, help, labelNames: ['vendor', 'state'] }], async () =>
-      (await consumers.standing()).flatMap(({ vendorId: vendor, wanted, open }) => [
-        { name: NAME, labels: { vendor, state: 'wanted' }, value: wanted },
-        { name: NAME, labels: { vendor, state: 'open' }, value: open },
-      ]),
+      tellingFirst(await consumers.standing(), ({ wanted, open }) => wanted !== open).flatMap(
+        ({ vendorId: vendor, wanted, open }) => [
+          { name: NAME, labels: { vendor, state: 'wanted' }, value: wanted },
+          { name: NAME, labels: { vendor, state: 'open' }, value: open },
+        ],
+      ),
     );
   }
 }
