@@ -103,6 +103,11 @@ export class DispatchConsumers implements Agent {
     return [...this.consumers].map(([vendorId, wanted]) => ({ vendorId, wanted, open: consumers[vendorId] ?? 0 }));
   }
 
+  /** Vendors whose queue is missing or lacks consumers for longer than declaring one takes; readiness says why. */
+  async lacking(): Promise<number> {
+    return (await this.broker.health()).lacking ?? 0;
+  }
+
   private isIdle(vendorId: string, now: number): boolean {
     const { idleMs, idleMsInNeed } = this.limits;
     return now - (this.busyAt.get(vendorId) ?? 0) >= (this.inNeed ? Math.min(idleMs, idleMsInNeed) : idleMs);

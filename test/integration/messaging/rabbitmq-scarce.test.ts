@@ -1,15 +1,15 @@
 import { isTransientDatabaseError as isTransient } from '../../../src/database/database-errors';
 import { RabbitmqBroker } from '../../../src/messaging/brokers/rabbitmq/rabbitmq.broker';
-import { canStartBroker, PrivateBroker, privateBroker } from '../../support/rabbitmq';
+import { canStartBroker, type PrivateBroker, privateBroker } from '../../support/rabbitmq';
 import { eventually, Inbox, MessagingFixture } from './messaging-fixture';
 
-const SUITE_TIMEOUT_MS = 180_000;
+const SUITE_TIMEOUT_MS = 300_000;
 /** RabbitMQ 3.10 keeps a hundred of these for itself; the rest is enough for some thirty queues. */
 const DESCRIPTORS_FEW = 200;
 const DESCRIPTORS_ENOUGH = 1_000;
 const VENDORS = Array.from({ length: 50 }, (_, index) => `vendor-${index}`);
 /** A declaration without an answer is told of after five seconds. */
-const TOLD_MS_MAX = 40_000;
+const TOLD_MS_MAX = 90_000;
 /** Readiness, a log line: of one screen. */
 const SENTENCE_LENGTH_MAX = 600;
 

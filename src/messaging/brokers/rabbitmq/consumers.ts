@@ -181,7 +181,6 @@ export class Consumers {
       !this.stopping && this.connection.channel === channel && this.queues.get(queue.vendorId) === queue;
     if (channel === undefined || !isStillWanted() || queue.isCompleteOn(channel)) return;
     const name = this.topology.queueOf(queue.vendorId);
-    queue.asked();
     try {
       await this.declareShared(channel);
       // Declared where a refusal closes nothing else: on the consumers' own channel it would be a reconnect loop.

@@ -1,4 +1,4 @@
-import { Logger } from '@nestjs/common';
+import type { Logger } from '@nestjs/common';
 
 /** While something lasts it is said again this often: a log is read by its end. */
 const AGAIN_MS = 60_000;

@@ -19,7 +19,6 @@ export class VendorQueue {
   private refusal: QueueFault | undefined;
   private refusals = 0;
   private retryAt = 0;
-  private askedAt: number | undefined;
   private lackingSince: number | undefined;
 
   constructor(
@@ -47,18 +46,12 @@ export class VendorQueue {
     this.retryAt = 0;
   }
 
-  asked(): void {
-    this.askedAt = performance.now();
-  }
-
   answered(): void {
-    this.askedAt = undefined;
     this.refusal = undefined;
     this.refusals = 0;
   }
 
   refused(fault: QueueFault): void {
-    this.askedAt = undefined;
     this.refusal = fault;
     this.retryAt = performance.now() + Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** this.refusals);
     this.refusals += 1;
@@ -78,8 +71,8 @@ export class VendorQueue {
   private fault(channel: ConfirmChannel, now: number): QueueFault {
     if (this.refusal) return this.refusal;
     if (this.declaredFor === channel) return lacksConsumers(this.vendorId, this.open, this.wanted);
-    // One that still waits for its turn lacks what those have no answer about that are asked for.
-    const waitedMs = now - (this.askedAt ?? this.lackingSince ?? now);
+    // One that still waits for its turn has no answer either: those before it have none.
+    const waitedMs = now - (this.lackingSince ?? now);
     if (waitedMs > PATIENCE_MS) return unanswered(this.vendorId, waitedMs);
     return lacksConsumers(this.vendorId, this.open, this.wanted);
   }
