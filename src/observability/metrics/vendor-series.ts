@@ -61,7 +61,11 @@ export class VendorSeries {
  * Of the vendors those that a gauge tells of: all, up to `allMax`; beyond that those whose value says something, and as
  * many of the others as there is room for. Never more than a thousand.
  */
-export function tellingFirst<Each>(vendors: readonly Each[], tells: (vendor: Each) => boolean, allMax = NAMED_MAX): Each[] {
+export function tellingFirst<Each>(
+  vendors: readonly Each[],
+  tells: (vendor: Each) => boolean,
+  allMax = NAMED_MAX,
+): Each[] {
   if (vendors.length <= allMax) return [...vendors];
   const telling = vendors.filter(tells).slice(0, TOLD_MAX);
   const others = vendors.filter((vendor) => !tells(vendor)).slice(0, Math.max(0, allMax - telling.length));
