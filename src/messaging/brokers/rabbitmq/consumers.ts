@@ -3,18 +3,17 @@ import type { Channel, ConfirmChannel } from 'amqplib';
 import { settledWithin } from '../../../lifecycle/settled-within';
 import type { MessageHandler } from '../../broker';
 import { describe } from '../../delivery';
-import { CHECK_MS_MAX, RabbitConnection } from './connection';
+import { RabbitConnection } from './connection';
 import { Consumer } from './consumer';
 import { ConsumerChannels } from './consumer-channels';
 import { declareAlone } from './declaring';
 import { Pacing, PATIENCE_MS } from './pacing';
 import { type QueueFault, refused, reportOf } from './queue-faults';
+import { QueueChecks } from './queue-checks';
 import type { Serving } from './serving';
 import type { Topology } from './topology';
 import { VendorQueue } from './vendor-queue';
 
-/** AMQP 0-9-1: not-found. */
-const QUEUE_NOT_FOUND = 404;
 /** Queues that one look of the watchdog asks the broker about; it comes round to each of 1,000 in 20 s. */
 const CHECKED_MAX = 100;
 
@@ -32,6 +31,7 @@ export class Consumers {
   private readonly retired = new Set<Consumer>();
   private readonly channels: ConsumerChannels;
   private readonly places = new Map<Consumer, Channel>();
+  private readonly checks: QueueChecks;
   private readonly pacing = new Pacing();
   private shared: { channel: ConfirmChannel; declared: Promise<void> } | undefined;
   private sharedFault: string | undefined;
@@ -53,6 +53,7 @@ export class Consumers {
       closed: () => this.disconnected(),
     });
     this.channels = new ConsumerChannels(this.connection);
+    this.checks = new QueueChecks(this.connection, topology);
   }
 
   /** Resolves when it is so, or is about to be: after five seconds at most. Never rejects. */
@@ -71,14 +72,7 @@ export class Consumers {
       await this.retireSurplus(queue);
     }
     this.queues.delete(vendorId);
-    try {
-      return await this.connection.onTemporaryChannel(
-        (temporary) => this.deleteIfAbandoned(temporary, vendorId),
-        CHECK_MS_MAX,
-      );
-    } catch (error) {
-      return (error as { code?: number }).code === QUEUE_NOT_FOUND;
-    }
+    return this.checks.deleteIfAbandoned(vendorId);
   }
 
   /** Their messages found no queue: they come before others that have to be declared. */
@@ -103,20 +97,15 @@ export class Consumers {
     if (expected.length === 0) return false;
     const from = this.checked % expected.length;
     const asked = [...expected.slice(from), ...expected.slice(0, from)].slice(0, CHECKED_MAX);
-    const missing = await this.missesAnyOf(asked);
+    const missing = await this.checks.missAnyOf(asked);
     // What is missing is asked about again: twice in a row is what counts.
     if (!missing) this.checked = from + asked.length;
     return missing;
   }
 
   /** Messages in the vendor's queue that no consumer has; undefined where the broker does not answer. */
-  async waiting(vendorId: string): Promise<number | undefined> {
-    const count = (temporary: Channel) => temporary.checkQueue(this.topology.queueOf(vendorId));
-    try {
-      return (await this.connection.onTemporaryChannel(count, CHECK_MS_MAX)).messageCount;
-    } catch (error) {
-      return (error as { code?: number }).code === QUEUE_NOT_FOUND ? 0 : undefined;
-    }
+  waiting(vendorId: string): Promise<number | undefined> {
+    return this.checks.waiting(vendorId);
   }
 
   counts(): Record<string, number> {
@@ -234,40 +223,6 @@ export class Consumers {
   private leave(consumer: Consumer): void {
     const channel = this.places.get(consumer);
     if (channel && this.places.delete(consumer)) this.channels.leave(channel);
-  }
-
-  private async missesAnyOf(queues: VendorQueue[]): Promise<boolean> {
-    try {
-      return await this.connection.onTemporaryChannel(async (temporary) => {
-        for (const { vendorId, open } of queues) {
-          const { consumerCount } = await temporary.checkQueue(this.topology.queueOf(vendorId));
-          if (consumerCount < Math.min(open, this.queues.get(vendorId)?.open ?? 0)) return true;
-        }
-        return false;
-      }, CHECK_MS_MAX);
-    } catch {
-      // A queue is missing, or the connection, or the broker's answer.
-      return true;
-    }
-  }
-
-  /**
-   * Not by the broker's own "if empty, if unused", which it refuses for quorum queues. Whoever publishes between our look
-   * and the deletion loses a message, not an order: the sweeper sends it again.
-   */
-  private async deleteIfAbandoned(temporary: Channel, vendorId: string): Promise<boolean> {
-    const name = this.topology.queueOf(vendorId);
-    const { messageCount, consumerCount } = await temporary.checkQueue(name);
-    if (messageCount > 0 || consumerCount > 0) return false;
-    const deleted = await temporary.deleteQueue(name);
-    this.logger.debug(`Queue ${name} is removed: its vendor has nothing to do`);
-    if (deleted.messageCount > 0) {
-      this.logger.warn(
-        { vendorId },
-        `${deleted.messageCount} messages came while ${name} was removed; they are sent again`,
-      );
-    }
-    return true;
   }
 
   private async retireSurplus(queue: VendorQueue): Promise<void> {
