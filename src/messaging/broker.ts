@@ -14,6 +14,10 @@ export interface BrokerHealth {
   up: boolean;
   /** Why it is not up, in one sentence. */
   reason?: string;
+  /** The same where it lasts longer than declaring a queue takes. Some hundred characters, however many queues it is about. */
+  obstacle?: string;
+  /** How many vendors' queues are missing, or lack consumers, for that long. */
+  lacking?: number;
   /** Live consumers of each vendor's queue. */
   consumers: Record<string, number>;
 }

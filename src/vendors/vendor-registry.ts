@@ -47,9 +47,14 @@ export class VendorRegistry {
     return this.vendors.listNow(this.dataSource.manager, { ...query, intervalMsDefault });
   }
 
-  /** How many calls about orders each vendor may be given at once, at this moment: none while it is paused. */
-  callsAllowed(): Promise<{ vendorId: string; enabled: boolean; callsAllowed: number }[]> {
-    return this.vendors.callsAllowed(this.dataSource.manager);
+  /** How many calls about orders each of the vendors may be given at once, at this moment: none while it is paused. */
+  callsAllowed(vendorIds: string[]): Promise<{ vendorId: string; enabled: boolean; callsAllowed: number }[]> {
+    return this.vendors.callsAllowed(this.dataSource.manager, vendorIds);
+  }
+
+  /** Of every vendor, enabled or not. */
+  ids(): Promise<string[]> {
+    return this.vendors.ids(this.dataSource.manager);
   }
 
   /** Stops dispatch to the vendor, or lets it go on; whether its breaker does is another matter. Throws `VendorNotFound`. */

@@ -81,13 +81,22 @@ export class VendorRepository {
     return found && vendorOf(found);
   }
 
-  /** How many calls about orders each vendor may be given at once, at this moment. */
-  callsAllowed(on: Connection): Promise<{ vendorId: string; enabled: boolean; callsAllowed: number }[]> {
+  /** How many calls about orders each of the vendors may be given at once, at this moment. */
+  callsAllowed(
+    on: Connection,
+    vendorIds: string[],
+  ): Promise<{ vendorId: string; enabled: boolean; callsAllowed: number }[]> {
     return rows(
       on,
       `SELECT v.vendor_id AS "vendorId", v.enabled, ${CALLS_ALLOWED} AS "callsAllowed"
-       FROM vendors v ${JOIN_ORDERS_BREAKER} ORDER BY v.vendor_id`,
+       FROM vendors v ${JOIN_ORDERS_BREAKER} WHERE v.vendor_id = ANY ($1)`,
+      [vendorIds],
     );
+  }
+
+  async ids(on: Connection): Promise<string[]> {
+    const found = await rows<{ vendorId: string }>(on, 'SELECT vendor_id AS "vendorId" FROM vendors');
+    return found.map(({ vendorId }) => vendorId);
   }
 
   /** Answers whether there is such a vendor. */

@@ -11,6 +11,7 @@ import { benchReads } from './reads/reads';
 import { print, type Report, RESULTS, save } from './report';
 import { soak } from './soak';
 import { benchStock } from './stock/stock';
+import { benchVendors } from './vendors/vendors';
 import { startTestbed, type StopSteps, type Testbed } from './testbed';
 
 class Interrupted extends Error {}
@@ -48,6 +49,8 @@ function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promi
       return benchCompare(testbed, flags);
     case 'consistency':
       return benchConsistency(testbed, flags);
+    case 'vendors':
+      return benchVendors(testbed, stopSteps, flags);
     case 'soak':
       return soak(testbed, flags);
   }

@@ -13,6 +13,7 @@ export interface Flags {
   minutes: number;
   skus: number;
   rows: number;
+  vendors: number;
   profile: boolean;
   /** compare: a folder with another checkout, built. */
   against: string | undefined;
@@ -27,14 +28,15 @@ export const SECTIONS = [
   'overhead',
   'compare',
   'consistency',
+  'vendors',
   'soak',
 ] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export class UsageError extends Error {}
 
-const DEFAULTS = { seconds: 8, runs: 5, minutes: 10, skus: SKUS_MAX, rows: 1_000_000 };
-const QUICK = { seconds: 2, runs: 1, minutes: 0.5, skus: 20_000, rows: 100_000 };
+const DEFAULTS = { seconds: 8, runs: 5, minutes: 10, skus: SKUS_MAX, rows: 1_000_000, vendors: 1_000 };
+const QUICK = { seconds: 2, runs: 1, minutes: 0.5, skus: 20_000, rows: 100_000, vendors: 100 };
 /** A run of `stock` takes minutes, and differs little from the next. */
 const STOCK_RUNS = 3;
 
@@ -49,6 +51,7 @@ Sections
   overhead       what metrics, logs and traces cost of placing orders
   compare        how many orders this build places beside that of another checkout (--against)
   consistency    how soon /v1/consistency answers over large books, and what counting costs of placing orders
+  vendors        what 1, 100 and 1,000 vendors cost a worker, idle and with an order each
   soak           memory of the API under full load
 
 Flags
@@ -60,6 +63,7 @@ Flags
   --skus <n>     stock: how many the vendor lists (${DEFAULTS.skus})
   --rows <n>     consistency: how many products, and how many orders (${DEFAULTS.rows})
   --against <folder>  compare: the other checkout, built
+  --vendors <n>  vendors: no more of them than this (${DEFAULTS.vendors})
   --profile      keeps a CPU profile of each API process beside the results, at some cost
   --quick        a smoke run: ${QUICK.runs} run of ${QUICK.seconds} s, a soak of half a minute, ${QUICK.skus} SKUs, ${QUICK.rows} rows
   --help         says this`;
@@ -78,6 +82,7 @@ export function parseFlags(args: string[]): Flags | undefined {
     minutes: positive('--minutes', values.minutes, defaults.minutes),
     skus: positive('--skus', values.skus, defaults.skus),
     rows: positive('--rows', values.rows, defaults.rows),
+    vendors: positive('--vendors', values.vendors, defaults.vendors),
     profile: values.profile ?? false,
     against: checkoutOf(section, values.against),
   };
@@ -105,6 +110,7 @@ function read(args: string[]) {
         minutes: { type: 'string' },
         skus: { type: 'string' },
         rows: { type: 'string' },
+        vendors: { type: 'string' },
         profile: { type: 'boolean' },
         against: { type: 'string' },
         quick: { type: 'boolean' },

@@ -74,6 +74,8 @@ export class PrivateBroker {
   readonly directory = mkdtempSync(join(tmpdir(), 'holdfast-rabbitmq-'));
   private readonly node = `holdfast-${randomBytes(4).toString('hex')}@localhost`;
   private server: ChildProcess | undefined;
+  /** How many files and sockets it may have open, from its next start; the machine's limit unless said. */
+  descriptorsMax: number | undefined;
 
   constructor(
     private readonly port: number,
@@ -102,7 +104,8 @@ export class PrivateBroker {
 
   async start(): Promise<void> {
     const output: Buffer[] = [];
-    const server = spawn('/bin/sh', ['-c', SUPERVISED, SERVER], {
+    const limit = this.descriptorsMax === undefined ? '' : `ulimit -n ${this.descriptorsMax}\n`;
+    const server = spawn('/bin/sh', ['-c', limit + SUPERVISED, SERVER], {
       env: this.environment(),
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,

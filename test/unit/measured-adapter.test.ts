@@ -9,6 +9,7 @@ import {
   VendorCallFailed,
 } from '../../src/vendors/vendor-adapter';
 import { VendorMetrics } from '../../src/vendors/vendor-metrics';
+import { VendorSeries } from '../../src/observability/metrics/vendor-series';
 import { parseMetrics, valueOf } from '../support/metrics';
 
 const vendor = { vendorId: 'acme' } as Vendor;
@@ -25,7 +26,7 @@ beforeEach(() => {
   registry = new Registry();
   answers = {};
   const scripted = new Proxy({ kind: 'rest' }, { get: (_, name: keyof VendorAdapter) => answers[name] ?? 'rest' });
-  adapter = new MeasuredAdapter(scripted as VendorAdapter, new VendorMetrics(registry));
+  adapter = new MeasuredAdapter(scripted as VendorAdapter, new VendorMetrics(registry, new VendorSeries()));
 });
 
 async function counted(operation: string): Promise<Record<string, number>> {

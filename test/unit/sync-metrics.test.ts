@@ -1,10 +1,11 @@
 import { Registry } from 'prom-client';
 import { SyncMetrics } from '../../src/stock/sync/sync-metrics';
+import { VendorSeries } from '../../src/observability/metrics/vendor-series';
 import type { SyncResult } from '../../src/stock/sync/sync-run';
 import { parseMetrics, valueOf } from '../support/metrics';
 
 const registry = new Registry();
-const metrics = new SyncMetrics(registry);
+const metrics = new SyncMetrics(registry, new VendorSeries());
 const counts = { changed: 1, unchanged: 2, missing: 3, rejected: 4 };
 const resultOf = (status: SyncResult['status']) => ({ status, seen: 7, ...counts }) as SyncResult;
 const value = async (name: string, labels: Record<string, string> = {}) =>

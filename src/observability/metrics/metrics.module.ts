@@ -6,6 +6,7 @@ import { MetricsController } from './metrics.controller';
 import { SharedMetrics } from './shared-metrics';
 import { SharedMetricsCollector } from './shared-metrics-collector';
 import { SharedMetricsRepository } from './shared-metrics.repository';
+import { VendorSeries } from './vendor-series';
 
 /** `/metrics`, and the registry in which each room declares what it counts: one a process, and none global. */
 @Global()
@@ -15,9 +16,10 @@ import { SharedMetricsRepository } from './shared-metrics.repository';
     Exposition,
     SharedMetrics,
     SharedMetricsRepository,
+    VendorSeries,
   ],
   controllers: [MetricsController],
-  exports: [Registry, Exposition, SharedMetrics, SharedMetricsRepository],
+  exports: [Registry, Exposition, SharedMetrics, SharedMetricsRepository, VendorSeries],
 })
 export class MetricsModule {}
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Connection } from '../../database/sql';
 import type { ReadGauge, Sample } from '../../observability/metrics/exposition';
 import type { SharedSource } from '../../observability/metrics/shared-metrics';
+import { tellingFirst } from '../../observability/metrics/vendor-series';
 import { QueueQueries } from './queue-queries';
 
 const DEPTH = 'holdfast_queue_depth';
@@ -25,10 +26,12 @@ export class QueueMetrics implements SharedSource {
     const vendors = await this.queues.ofVendors(on);
     const outbox = await this.queues.ofOutbox(on);
     return [
-      ...vendors.flatMap(({ vendorId: vendor, ready, oldestSeconds }) => [
-        { name: DEPTH, labels: { vendor }, value: ready },
-        { name: OLDEST, labels: { vendor }, value: oldestSeconds },
-      ]),
+      ...tellingFirst(vendors, ({ ready, oldestSeconds }) => ready > 0 || oldestSeconds > 0).flatMap(
+        ({ vendorId: vendor, ready, oldestSeconds }) => [
+          { name: DEPTH, labels: { vendor }, value: ready },
+          { name: OLDEST, labels: { vendor }, value: oldestSeconds },
+        ],
+      ),
       { name: PENDING, value: outbox.pending },
       { name: OUTBOX_OLDEST, value: outbox.oldestSeconds },
     ];

@@ -49,8 +49,9 @@ export class Reconciler implements Agent {
 
   /** Breaks parts off, for other workers to take. */
   async stop(): Promise<void> {
-    await this.loop.stop();
+    // First: where many parts wait, a turn would take one more for ever.
     this.stopping.abort();
+    await this.loop.stop();
     await Promise.all(this.underWay);
   }
 
@@ -71,7 +72,7 @@ export class Reconciler implements Agent {
 
   /** Takes what waits, as far as there is room. */
   private async startWaiting(): Promise<void> {
-    while (this.underWay.size < PARTS_MAX) {
+    while (this.underWay.size < PARTS_MAX && !this.stopping.signal.aborted) {
       const claim = await this.reconciliation.claim();
       if (!claim) return;
       const run = this.reconciliation.run(claim, this.stopping.signal).finally(() => this.underWay.delete(run));

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Counter, Histogram, Registry } from 'prom-client';
 import { Refusal } from '../../http/refusal';
 import { UNKNOWN } from '../../observability/metrics/exposition';
+import { VendorSeries } from '../../observability/metrics/vendor-series';
 import { parseProductId } from '../../stock/product';
 import { StockStale } from '../../stock/stock.errors';
 import { VendorDisabled } from '../../vendors/vendors.errors';
@@ -10,7 +11,8 @@ import type { Placed } from './answers';
 import type { Settled } from './lane';
 import type { Asked } from './verdict';
 
-type Result = 'created' | 'replayed' | 'insufficient' | 'rejected' | 'error';
+const RESULTS = ['created', 'replayed', 'insufficient', 'rejected', 'error'] as const;
+type Result = (typeof RESULTS)[number];
 
 const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200];
 
@@ -25,12 +27,18 @@ export class PlacementMetrics {
   /** Vendors of products that exist; who asks for others must not make up series. */
   private readonly vendors = new Set<string>();
 
-  constructor(registry: Registry) {
+  constructor(
+    registry: Registry,
+    private readonly series: VendorSeries,
+  ) {
     this.placed = new Counter({
       name: 'holdfast_orders_placed_total',
       help: 'Orders asked for: created, replayed, insufficient (stock), rejected (otherwise), error; checkouts by line',
       labelNames: ['vendor', 'result'],
       registers: [registry],
+    });
+    series.ofOrders.onForget((vendor) => {
+      for (const result of RESULTS) this.placed.remove({ vendor, result });
     });
     this.batchSizes = new Histogram({
       name: 'holdfast_placement_batch_size',
@@ -68,7 +76,7 @@ export class PlacementMetrics {
     const vendorId = parseProductId(productId)?.vendorId;
     if (vendorId === undefined) return UNKNOWN;
     if (exists) this.vendors.add(vendorId);
-    return this.vendors.has(vendorId) ? vendorId : UNKNOWN;
+    return this.vendors.has(vendorId) ? this.series.ofOrders.labelOf(vendorId) : UNKNOWN;
   }
 }
 

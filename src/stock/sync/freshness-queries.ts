@@ -3,10 +3,16 @@ import { Config } from '../../config/config';
 import { type Connection, rows } from '../../database/sql';
 import type { ReadGauge, Sample } from '../../observability/metrics/exposition';
 import type { SharedSource } from '../../observability/metrics/shared-metrics';
+import { tellingFirst } from '../../observability/metrics/vendor-series';
 
 const AGE = 'holdfast_stock_age_seconds';
 const LAST_SUCCESS = 'holdfast_stock_last_success_timestamp_seconds';
 const INTERVAL = 'holdfast_stock_sync_interval_seconds';
+
+/** Up to so many vendors are all told of; beyond that those with old stock are. */
+const TOLD_MAX = 1_000;
+/** Well before anybody is alarmed. */
+const OLD_INTERVALS = 2;
 
 interface FreshnessRow {
   vendor: string;
@@ -40,10 +46,14 @@ export class FreshnessQueries implements SharedSource {
        FROM vendors`,
       [this.config.stockSyncIntervalMs],
     );
-    return found.flatMap(({ vendor, enabled, interval, age, at }) => [
+    return tellingFirst(found, isOld, TOLD_MAX).flatMap(({ vendor, enabled, interval, age, at }) => [
       ...(age === null ? [] : [{ name: AGE, labels: { vendor }, value: age }]),
       ...(at === null ? [] : [{ name: LAST_SUCCESS, labels: { vendor }, value: at }]),
       ...(enabled ? [{ name: INTERVAL, labels: { vendor }, value: interval }] : []),
     ]);
   }
+}
+
+function isOld({ enabled, interval, age }: FreshnessRow): boolean {
+  return enabled && (age === null || age > OLD_INTERVALS * interval);
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Counter, Histogram, Registry } from 'prom-client';
+import { VendorSeries } from '../../observability/metrics/vendor-series';
 import type { SyncResult } from './sync-run';
 
 /** Ours (a minute) and the user's (five minutes) line for a vendor's whole stock are edges. */
@@ -11,7 +12,10 @@ export class SyncMetrics {
   private readonly durations: Histogram<'vendor'>;
   private readonly rows: Counter<'vendor' | 'result'>;
 
-  constructor(registry: Registry) {
+  constructor(
+    registry: Registry,
+    private readonly series: VendorSeries,
+  ) {
     this.durations = new Histogram({
       name: 'holdfast_stock_sync_duration_seconds',
       help: 'Stock syncs that succeeded, from taking the lease to the last row applied',
@@ -25,10 +29,15 @@ export class SyncMetrics {
       labelNames: ['vendor', 'result'],
       registers: [registry],
     });
+    series.ofPolls.onForget((vendor) => {
+      this.durations.remove({ vendor });
+      for (const kind of ROWS) this.rows.remove({ vendor, result: kind });
+    });
   }
 
   /** A run that failed may have written rows all the same. */
-  count(vendor: string, result: SyncResult, durationMs: number): void {
+  count(vendorId: string, result: SyncResult, durationMs: number): void {
+    const vendor = this.series.ofPolls.labelOf(vendorId);
     if (result.status === 'succeeded') this.durations.observe({ vendor }, durationMs / 1000);
     for (const kind of ROWS) this.rows.inc({ vendor, result: kind }, result[kind]);
   }

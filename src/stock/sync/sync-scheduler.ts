@@ -43,14 +43,15 @@ export class SyncScheduler implements Agent {
 
   /** Breaks polls off: what was not applied is polled again by whoever comes next. */
   async stop(): Promise<void> {
-    await this.loop.stop();
+    // First: where more vendors are due than can be polled, a turn would find one more for ever.
     this.stopping.abort();
+    await this.loop.stop();
     await Promise.all(this.underWay.keys());
   }
 
   /** Starts what is due, as far as there is room. */
   async runOnce(): Promise<number> {
-    while (this.underWay.size < this.limits.runs) {
+    while (this.underWay.size < this.limits.runs && !this.stopping.signal.aborted) {
       const lease = await this.sync.takeDue(this.hasRoomForSuspects());
       if (!lease) break;
       const run = this.poll(lease).finally(() => this.underWay.delete(run));

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Exposition } from '../../observability/metrics/exposition';
+import { tellingFirst } from '../../observability/metrics/vendor-series';
 import type { BreakerState } from '../vendor';
 import { BreakerRepository } from './breaker.repository';
 
@@ -14,7 +15,9 @@ export class BreakerMetrics {
     const help = 'Whether a vendor is left alone: 0 closed, 1 half open, 2 open; operation orders or stock';
     exposition.ask([{ name: NAME, help, labelNames: ['vendor', 'operation'] }], async () => {
       const states = await repository.states(dataSource.manager);
-      return states.flatMap(({ vendorId: vendor, ...byOperation }) =>
+      const isOpen = (state: BreakerState | null) => state !== null && state !== 'closed';
+      const told = tellingFirst(states, ({ orders, stock }) => isOpen(orders) || isOpen(stock));
+      return told.flatMap(({ vendorId: vendor, ...byOperation }) =>
         Object.entries(byOperation).flatMap(([operation, state]) =>
           state === null ? [] : [{ name: NAME, labels: { vendor, operation }, value: VALUE_OF[state] }],
         ),

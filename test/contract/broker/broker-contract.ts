@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 import { type Broker, UnreadableMessage } from '../../../src/messaging/broker';
 import type { Message } from '../../../src/messaging/message';
 import { MessageMetrics } from '../../../src/messaging/message-metrics';
+import { VendorSeries } from '../../../src/observability/metrics/vendor-series';
 import { settledWithin } from '../../../src/lifecycle/settled-within';
 import { parseMetrics, valueOf } from '../../support/metrics';
 import { eventually, Inbox, MessagingFixture, signal } from '../../integration/messaging/messaging-fixture';
@@ -38,7 +39,7 @@ export function brokerContract(open: (fixture: MessagingFixture) => Promise<Tran
     transport = await open(fixture);
     brokers = [];
     registry = new Registry();
-    metrics = new MessageMetrics(registry);
+    metrics = new MessageMetrics(registry, new VendorSeries());
   });
   afterEach(async () => {
     await Promise.all(brokers.map((broker) => broker.stop(0)));

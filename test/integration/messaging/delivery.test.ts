@@ -4,6 +4,7 @@ import { UnreadableMessage } from '../../../src/messaging/broker';
 import { deliver, retryDelayMs } from '../../../src/messaging/delivery';
 import type { Message } from '../../../src/messaging/message';
 import { MessageMetrics } from '../../../src/messaging/message-metrics';
+import { VendorSeries } from '../../../src/observability/metrics/vendor-series';
 import { parseMetrics, valueOf } from '../../support/metrics';
 
 const message: Message = {
@@ -78,7 +79,7 @@ it('lets go between two tries when told to, but never within one', async () => {
 
 describe('the metrics', () => {
   const registry = new Registry();
-  const metrics = new MessageMetrics(registry);
+  const metrics = new MessageMetrics(registry, new VendorSeries());
   const value = async (name: string, labels: Record<string, string> = {}) =>
     valueOf(parseMetrics(await registry.metrics()), name, { vendor: 'acme', ...labels });
 

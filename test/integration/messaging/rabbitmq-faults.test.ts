@@ -256,7 +256,7 @@ jest.setTimeout(SUITE_TIMEOUT_MS);
       expect((await broker.health()).reason).toBe('vendor acme has 0 of 2 consumers');
       await fixture.send(['acme']);
       await eventually(() => inbox.done.length === 1);
-      expect((await broker.health()).up).toBe(true);
+      await eventually(isUp(broker));
     });
 
     it('reports a queue that has other arguments, leaves it alone, stays connected and serves the other vendors', async () => {

@@ -118,11 +118,17 @@ describe('what a scrape gets', () => {
     await query('UPDATE vendors SET enabled = true');
   });
 
-  it('says how many consumers a queue shall have, and has', async () => {
+  it('says how many consumers the queue of a vendor with something to do shall have, and has', async () => {
     const consumers = async () =>
       Promise.all(['wanted', 'open'].map((state) => value('holdfast_consumers', { vendor: 'acme', state })));
     const look = () => app.context.get(DispatchConsumers).runOnce();
     expect(await consumers()).toEqual([undefined, undefined]);
+    await look();
+    expect(await consumers()).toEqual([undefined, undefined]);
+    await query(
+      `INSERT INTO outbox (message_id, vendor_id, subject, type, payload, attempt, due_at)
+       VALUES ('m', 'acme', 's', 't', '{}', 1, now())`,
+    );
     await look();
     expect(await consumers()).toEqual([4, 4]);
     await app.context.get(VendorRegistry).setPaused('acme', true);

@@ -71,6 +71,7 @@ const WITHIN_MS = 15_000;
 
   it('goes with the last of two workers that consumed it', async () => {
     const other = (await app.another()).get(DispatchConsumers);
+    await place();
     await Promise.all([consumers.start(), other.start()]);
     await waitFor(exists, { withinMs: WITHIN_MS, what: 'the queue' });
     await enabled(false);

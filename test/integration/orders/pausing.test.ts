@@ -104,14 +104,17 @@ describe.each([
 
   test('is no fault of the worker’s', async () => {
     await registry().setPaused('acme', true);
+    await place('acme');
     await work();
+    await othersGoOn();
     const readiness = app.context.get(HealthRegistry).checks.find(({ name }) => name === 'broker')!;
     await waitFor(async () => (await readiness.check()).obstacle === undefined, {
       withinMs: WITHIN_MS,
       what: 'the worker to be ready',
     });
-    const { consumers } = await app.context.get(Broker).health();
-    expect(consumers).toEqual({ acme: 0, other: 8 });
+    const consumers = async () => (await app.context.get(Broker).health()).consumers;
+    await waitFor(async () => (await consumers())['other'] === 8, { withinMs: WITHIN_MS, what: 'all consumers' });
+    expect(await consumers()).toEqual({ acme: 0, other: 8 });
   });
 
   if (transport !== 'RabbitMQ') return;

@@ -9,7 +9,11 @@ const RECONNECT_SECONDS = 1;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A broker that blocks us, or is gone without a word, never answers a close. */
 const CLOSE_DEADLINE_MS = 2_000;
+/** What a check may take. A declaration may take longer: whoever gave it up would leave what it created behind. */
+export const CHECK_MS_MAX = 5_000;
 const CHANNEL = 'holdfast';
+/** Of what readiness repeats of the broker's words. */
+const REASON_LENGTH_MAX = 200;
 
 export interface ConnectionOptions {
   url: string;
@@ -38,6 +42,8 @@ export class RabbitConnection {
   private unreachable = false;
   private current: ConfirmChannel | undefined;
   private blockedReason: string | undefined;
+  /** Why there is no connection. */
+  private lostReason: string | undefined;
 
   constructor(private readonly options: ConnectionOptions) {
     const { url, purpose } = options;
@@ -81,8 +87,13 @@ export class RabbitConnection {
 
   /** Undefined when usable, else why it is not. */
   get fault(): string | undefined {
-    if (!this.started || !this.amqp.connected) return `the broker cannot be reached (${this.options.purpose})`;
-    if (this.blockedReason !== undefined) return `the broker blocks publishers: ${this.blockedReason}`;
+    if (!this.started || !this.amqp.connected) {
+      const why = this.lostReason === undefined ? '' : `: ${this.lostReason}`;
+      return `the broker cannot be reached (${this.options.purpose})${why}`;
+    }
+    if (this.blockedReason !== undefined) {
+      return `the broker blocks publishers: ${this.blockedReason}; give it more of it (memory, disk) or let its queues drain`;
+    }
     if (this.current === undefined) return `no channel is open (${this.options.purpose})`;
     return undefined;
   }
@@ -92,17 +103,25 @@ export class RabbitConnection {
     return this.started && this.amqp.connected && this.current === undefined;
   }
 
-  /** Does something that may fail (a declaration, a check) where failing closes nothing but this channel. */
-  async onTemporaryChannel<Result>(work: (channel: Channel) => Promise<Result>): Promise<Result> {
+  /**
+   * Does something that may fail (a declaration, a check) where failing closes nothing but this channel. A broker in need
+   * answers nothing: rejects after `withinMs`, if given, and lets go of the channel when the answer comes after all.
+   */
+  async onTemporaryChannel<Result>(work: (channel: Channel) => Promise<Result>, withinMs?: number): Promise<Result> {
+    const done = this.workOnTemporaryChannel(work);
+    if (withinMs !== undefined && !(await settledWithin(withinMs, done))) {
+      throw new Error(`the broker has not answered for ${withinMs / 1000} s`);
+    }
+    return done;
+  }
+
+  /** A further channel for consumers. Nobody listens to its `error`: like the first one it goes down with the connection. */
+  async openChannel(): Promise<Channel> {
     const connection = this.connection;
     if (connection === undefined) throw new Error(this.fault);
     const channel = await connection.createChannel();
-    channel.on('error', () => undefined);
-    try {
-      return await work(channel);
-    } finally {
-      await closeQuietly(channel);
-    }
+    await channel.prefetch(1);
+    return channel;
   }
 
   /**
@@ -126,6 +145,18 @@ export class RabbitConnection {
     destroySocket(connection, 'no answer to our goodbye');
   }
 
+  private async workOnTemporaryChannel<Result>(work: (channel: Channel) => Promise<Result>): Promise<Result> {
+    const connection = this.connection;
+    if (connection === undefined) throw new Error(this.fault);
+    const channel = await connection.createChannel();
+    channel.on('error', () => undefined);
+    try {
+      return await work(channel);
+    } finally {
+      await closeQuietly(channel);
+    }
+  }
+
   private get connection(): ChannelModel | undefined {
     return this.started
       ? (this.amqp.managedConnection as unknown as { connection?: ChannelModel }).connection
@@ -146,15 +177,18 @@ export class RabbitConnection {
   private connected(): void {
     this.unreachable = false;
     this.blockedReason = undefined;
+    this.lostReason = undefined;
     this.logger.log('Connected');
   }
 
   private disconnected(error: unknown): void {
     this.blockedReason = undefined;
+    this.lostReason = describe(error).slice(0, REASON_LENGTH_MAX);
     this.logger.warn(`Disconnected: ${describe(error)}`);
   }
 
   private connectFailed(error: unknown): void {
+    this.lostReason = describe(error).slice(0, REASON_LENGTH_MAX);
     if (!this.unreachable)
       this.logger.warn(`The broker cannot be reached, trying every ${RECONNECT_SECONDS} s: ${describe(error)}`);
     this.unreachable = true;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { Channel, ConsumeMessage } from 'amqplib';
 import { describe } from '../../delivery';
 
 /** Deals with a message, and answers whether it may be acknowledged; otherwise it comes again. Never rejects. */
@@ -13,29 +13,32 @@ export type Serve = (delivery: ConsumeMessage, signal: AbortSignal) => Promise<b
 export class Consumer {
   private readonly logger = new Logger('RabbitMQ consume');
   private readonly tag = randomUUID();
-  private channel: ConfirmChannel | undefined;
+  private channel: Channel | undefined;
   private letGo = new AbortController();
   private work: Promise<void> = Promise.resolve();
   private busy = 0;
+  private cancelled = false;
 
   constructor(
     private readonly queue: string,
     private readonly dealWith: Serve,
   ) {}
 
-  isOpenOn(channel: ConfirmChannel): boolean {
-    return this.channel === channel;
+  /** Where the broker gives it messages; undefined where it gives none. */
+  get openOn(): Channel | undefined {
+    return this.channel;
   }
 
   get idle(): boolean {
     return this.busy === 0;
   }
 
-  async open(channel: ConfirmChannel): Promise<void> {
+  async open(channel: Channel): Promise<void> {
     if (this.letGo.signal.aborted) this.letGo = new AbortController();
     const { signal } = this.letGo;
     await channel.consume(this.queue, (message) => this.received(channel, signal, message), { consumerTag: this.tag });
-    if (!signal.aborted) this.channel = channel;
+    if (this.cancelled) await channel.cancel(this.tag);
+    else if (!signal.aborted) this.channel = channel;
   }
 
   /** The channel is gone: what is in hand can no longer be settled, and comes again. */
@@ -44,10 +47,11 @@ export class Consumer {
     this.letGo.abort();
   }
 
-  /** Takes no further message; what is in hand is finished and settled. */
+  /** Takes no further message, ever; what is in hand is finished and settled. */
   async cancel(): Promise<void> {
     const channel = this.channel;
     this.channel = undefined;
+    this.cancelled = true;
     try {
       await channel?.cancel(this.tag);
     } catch (error) {
@@ -62,7 +66,7 @@ export class Consumer {
     await this.work;
   }
 
-  private received(channel: ConfirmChannel, signal: AbortSignal, delivery: ConsumeMessage | null): void {
+  private received(channel: Channel, signal: AbortSignal, delivery: ConsumeMessage | null): void {
     if (delivery === null) {
       this.logger.warn(`The broker has cancelled a consumer of ${this.queue}: the queue was deleted or has moved`);
       // The watchdog opens it again. What is in hand stays: it can still be settled.
@@ -73,7 +77,7 @@ export class Consumer {
     this.work = this.work.then(() => this.serve(channel, signal, delivery)).finally(() => (this.busy -= 1));
   }
 
-  private async serve(channel: ConfirmChannel, signal: AbortSignal, delivery: ConsumeMessage): Promise<void> {
+  private async serve(channel: Channel, signal: AbortSignal, delivery: ConsumeMessage): Promise<void> {
     if (signal.aborted || !(await this.dealWith(delivery, signal))) return;
     try {
       channel.ack(delivery);

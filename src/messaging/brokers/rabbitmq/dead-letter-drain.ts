@@ -1,11 +1,13 @@
 import { Logger } from '@nestjs/common';
 import type { ConsumeMessage } from 'amqplib';
 import { UnreadableMessage } from '../../broker';
+import { settledWithin } from '../../../lifecycle/settled-within';
 import { causeOfUnreadable, describe } from '../../delivery';
 import type { Burial } from './burial';
-import { RabbitConnection } from './connection';
+import { CHECK_MS_MAX, RabbitConnection } from './connection';
 import { declareAlone } from './declaring';
 import { Consumer } from './consumer';
+import { PATIENCE_MS } from './pacing';
 import type { Topology } from './topology';
 import { fromWire } from './wire-format';
 
@@ -18,7 +20,7 @@ export class DeadLetterDrain {
   readonly connection: RabbitConnection;
   private readonly logger = new Logger('RabbitMQ dead letters');
   private readonly consumer: Consumer;
-  private reconciling: Promise<void> = Promise.resolve();
+  private reconciling: Promise<void> | undefined;
   private stopping = false;
   private fault: string | undefined;
 
@@ -38,18 +40,21 @@ export class DeadLetterDrain {
     });
   }
 
-  /** Opens the consumer where it shall be open and is not. Never rejects; one at a time. */
-  reconcile(): Promise<void> {
-    this.reconciling = this.reconciling.then(() => this.reconcileOnce());
-    return this.reconciling;
+  /** Opens the consumer where it shall be open and is not, or is about to after five seconds. Never rejects; one at a time. */
+  async reconcile(): Promise<void> {
+    this.reconciling ??= this.reconcileOnce().finally(() => (this.reconciling = undefined));
+    await settledWithin(PATIENCE_MS, this.reconciling);
   }
 
   /** Whether the broker knows of nobody who drains, though we believe that we do. */
   async isMissingAtBroker(): Promise<boolean> {
     const { channel } = this.connection;
-    if (channel === undefined || !this.consumer.isOpenOn(channel)) return false;
+    if (channel === undefined || this.consumer.openOn !== channel) return false;
     try {
-      const queue = await this.connection.onTemporaryChannel((temporary) => temporary.checkQueue(this.topology.dead));
+      const queue = await this.connection.onTemporaryChannel(
+        (temporary) => temporary.checkQueue(this.topology.dead),
+        CHECK_MS_MAX,
+      );
       return queue.consumerCount === 0;
     } catch {
       return true;
@@ -59,15 +64,19 @@ export class DeadLetterDrain {
   /** Resolves when the message in hand is stored, or has failed to be once more. */
   async stop(): Promise<void> {
     this.stopping = true;
-    await this.reconciling;
     await this.consumer.stop();
+  }
+
+  private hasStopped(): boolean {
+    return this.stopping;
   }
 
   private async reconcileOnce(): Promise<void> {
     const { channel } = this.connection;
-    if (channel === undefined || this.stopping || this.consumer.isOpenOn(channel)) return;
+    if (channel === undefined || this.stopping || this.consumer.openOn === channel) return;
     try {
       await declareAlone(this.connection, this.topology.dead, (temporary) => this.topology.declareShared(temporary));
+      if (this.hasStopped()) return;
       await this.consumer.open(channel);
       this.fault = undefined;
     } catch (error) {

@@ -26,7 +26,8 @@ export async function declareAlone(
   try {
     await connection.onTemporaryChannel(declare);
   } finally {
-    await connection.onTemporaryChannel((temporary) => temporary.deleteQueue(lock)).catch(() => undefined);
+    // Not waited for: a broker without file descriptors answers late, and the queue that is there can be used.
+    void connection.onTemporaryChannel((temporary) => temporary.deleteQueue(lock)).catch(() => undefined);
   }
 }
 

@@ -12,6 +12,8 @@ import { toWire } from './wire-format';
 const CONFIRM_DEADLINE_MS = 5_000;
 /** After so many batches in a row of which nothing is confirmed the connection is given up, and what it remembers with it. */
 const SILENT_BATCHES_MAX = 3;
+/** A broker in need may never answer a declaration: then the relay looks again, and the question stays the same. */
+const READY_MS_MAX = 2_000;
 
 export interface Published<Item> {
   /** In a queue, and the broker has said so. */
@@ -25,8 +27,8 @@ export interface Published<Item> {
 /** Publishes in one pipeline (confirms one by one: 500 messages/s; a batch: 10,000) on a connection of its own. */
 export class Publisher {
   readonly connection: RabbitConnection;
-  /** The channel on whose connection the exchanges are known to exist. */
-  private declaredFor: ConfirmChannel | undefined;
+  /** The channel on whose connection the exchanges are declared, and whether they are. */
+  private shared: { channel: ConfirmChannel; declared: Promise<void> } | undefined;
   /** A confirm does not mean routed: an unroutable message is returned first and then confirmed like any other. */
   private returned = new Set<string>();
   private silentBatches = 0;
@@ -45,13 +47,22 @@ export class Publisher {
   /** Whether messages can be published now. Rejects if the exchanges at the broker are not ours. */
   async ready(): Promise<boolean> {
     if (this.connection.fault !== undefined) return false;
-    const channel = this.connection.channel;
-    if (this.declaredFor !== channel) {
-      // Publishing to an exchange that is not there would take the connection down.
-      await declareAlone(this.connection, this.topology.dead, (temporary) => this.topology.declareShared(temporary));
-      this.declaredFor = channel;
-    }
-    return true;
+    const channel = this.connection.channel!;
+    // Publishing to an exchange that is not there would take the connection down.
+    const declared = this.declareShared(channel);
+    return (await settledWithin(READY_MS_MAX, declared)) ? declared.then(() => true) : false;
+  }
+
+  private declareShared(channel: ConfirmChannel): Promise<void> {
+    if (this.shared?.channel === channel) return this.shared.declared;
+    const declared = declareAlone(this.connection, this.topology.dead, (temporary) =>
+      this.topology.declareShared(temporary),
+    ).catch((error: unknown) => {
+      this.shared = undefined;
+      throw error;
+    });
+    this.shared = { channel, declared };
+    return declared;
   }
 
   /** One call at a time. Never rejects for what the broker does. */

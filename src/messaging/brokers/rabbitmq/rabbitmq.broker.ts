@@ -11,6 +11,7 @@ import { Burial } from './burial';
 import type { RabbitConnection } from './connection';
 import { Consumers } from './consumers';
 import { DeadLetterDrain } from './dead-letter-drain';
+import { reportOf } from './queue-faults';
 import { Publisher } from './publisher';
 import { OutboxRelay } from './relay';
 import { Serving } from './serving';
@@ -61,7 +62,14 @@ export class RabbitmqBroker implements Broker {
       this.relay.resume(vendorId),
     );
     this.drain = new DeadLetterDrain(url, topology, burial);
-    this.relay = new OutboxRelay({ dataSource, outbox, repository, publisher: this.publisher, vitals });
+    this.relay = new OutboxRelay({
+      dataSource,
+      outbox,
+      repository,
+      publisher: this.publisher,
+      vitals,
+      unroutable: (vendorIds) => this.consumers.hasten(vendorIds),
+    });
     this.watchdog = new Watchdog(this.publisher.connection, this.consumers, this.drain);
   }
 
@@ -87,8 +95,17 @@ export class RabbitmqBroker implements Broker {
   }
 
   health(): Promise<BrokerHealth> {
-    const reason = this.publisher.connection.fault ?? this.consumers.fault;
-    return Promise.resolve({ up: reason === undefined, ...(reason && { reason }), consumers: this.consumers.counts() });
+    const fault = this.publisher.connection.fault ?? this.consumers.fault;
+    const reason = fault ?? reportOf(this.consumers.lacking().map((each) => each.fault));
+    const lasting = this.consumers.lasting();
+    const obstacle = fault ?? reportOf(lasting);
+    return Promise.resolve({
+      up: reason === undefined,
+      ...(reason && { reason }),
+      ...(obstacle && { obstacle }),
+      ...(lasting.length > 0 && { lacking: lasting.length }),
+      consumers: this.consumers.counts(),
+    });
   }
 
   waiting(vendorId: string): Promise<number | undefined> {

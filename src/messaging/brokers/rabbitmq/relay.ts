@@ -6,14 +6,19 @@ import { describe } from '../../delivery';
 import type { Outbox } from '../../outbox';
 import type { LeasedMessage, OutboxRepository } from '../../outbox.repository';
 import { Polling } from '../../polling';
+import { FaultLog } from './fault-log';
 import type { Publisher } from './publisher';
+import { named } from './queue-faults';
 
 /** Some milliseconds of publishing; enough for 10,000 messages/s, little enough to be forgotten by a crash. */
 const BATCH_ROWS_MAX = 500;
 /** What a killed relay's rows wait for the next one. Longer than confirming and deleting a batch takes. */
 const LEASE_MS = 10_000;
-/** How long a vendor whose queue is missing is left alone. */
+/** How long a vendor whose queue is missing is left alone, at first; then twice as long, and so on up to the other. */
 const UNROUTABLE_REST_MS = 1_000;
+const UNROUTABLE_REST_MS_MAX = 8_000;
+/** A queue is declared with a vendor's first message in a while, in less than this. Longer is a fault. */
+const UNROUTABLE_MS_MAX = 5_000;
 /** A vendor of which nothing is confirmed is left alone for a second, then two, and so on up to this. */
 const UNCONFIRMED_REST_MS_MAX = 60_000;
 
@@ -25,6 +30,8 @@ export interface OutboxRelayOptions {
   vitals: Vitals;
   /** Milliseconds of a clock that never goes back. */
   clock?: () => number;
+  /** Told of vendors whose messages found no queue. */
+  unroutable?: (vendorIds: ReadonlySet<string>) => void;
 }
 
 /**
@@ -38,6 +45,9 @@ export class OutboxRelay {
   private readonly polling: Polling;
   private readonly clock: () => number;
   private readonly restingUntil = new Map<string, number>();
+  /** Vendors whose messages found no queue, since when, and how long they were last left alone. */
+  private readonly unroutable = new Map<string, { since: number; seenAt: number; restMs: number }>();
+  private readonly faults = new FaultLog(this.logger, 'Every message finds its queue again');
   /** How long the vendors were last left alone of which nothing was confirmed since. */
   private readonly unconfirmedRestMs = new Map<string, number>();
   private stopListening: () => void = () => undefined;
@@ -63,6 +73,7 @@ export class OutboxRelay {
 
   /** The vendor's queue is there (again). */
   resume(vendorId: string): void {
+    this.unroutable.delete(vendorId);
     if (this.restingUntil.delete(vendorId)) this.polling.wake();
   }
 
@@ -81,7 +92,7 @@ export class OutboxRelay {
     if (claimed.length === 0) return 0;
     const { stored, unroutable, unconfirmed } = await publisher.publish(claimed);
     await this.settle(stored, [...unroutable, ...unconfirmed]);
-    this.rest(unroutable);
+    this.restUnroutable(stored, unroutable);
     this.restUnconfirmed(stored, unconfirmed);
     if (unconfirmed.length > 0)
       this.logger.warn(`${unconfirmed.length} messages were not confirmed and stay in the outbox`);
@@ -119,11 +130,26 @@ export class OutboxRelay {
     }
   }
 
-  private rest(unroutable: LeasedMessage[]): void {
-    for (const vendorId of vendorsOf(unroutable)) {
-      this.logger.warn(`Vendor ${vendorId} has no queue at the broker; its messages stay in the outbox`);
-      this.restingUntil.set(vendorId, this.clock() + UNROUTABLE_REST_MS);
+  /** A queue that is missing is declared by whoever consumes it, and then told to us (`resume`). */
+  private restUnroutable(stored: LeasedMessage[], unroutable: LeasedMessage[]): void {
+    const now = this.clock();
+    for (const vendorId of vendorsOf(stored)) this.unroutable.delete(vendorId);
+    const vendorIds = vendorsOf(unroutable);
+    for (const vendorId of vendorIds) {
+      const { since, restMs } = this.unroutable.get(vendorId) ?? { since: now, restMs: UNROUTABLE_REST_MS };
+      this.unroutable.set(vendorId, { since, seenAt: now, restMs: Math.min(UNROUTABLE_REST_MS_MAX, 2 * restMs) });
+      this.restingUntil.set(vendorId, now + restMs);
     }
+    if (vendorIds.size > 0) this.options.unroutable?.(vendorIds);
+    for (const [vendorId, { seenAt, restMs }] of this.unroutable)
+      if (now - seenAt > 2 * restMs) this.unroutable.delete(vendorId);
+    const lasting = [...this.unroutable].filter(([, { since }]) => now - since > UNROUTABLE_MS_MAX);
+    this.faults.say(
+      lasting.length === 0
+        ? undefined
+        : `No queue at the broker for ${named(lasting.map(([vendorId]) => vendorId))}; their messages stay in the outbox`,
+      now,
+    );
   }
 }
 

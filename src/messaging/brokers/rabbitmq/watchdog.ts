@@ -1,11 +1,14 @@
 import { Logger } from '@nestjs/common';
+import { settledWithin } from '../../../lifecycle/settled-within';
 import { describe } from '../../delivery';
 import type { RabbitConnection } from './connection';
 import type { Consumers } from './consumers';
+import { FaultLog } from './fault-log';
 import type { DeadLetterDrain } from './dead-letter-drain';
 
 /** How long a vendor whose consumers died unnoticed waits for new ones, about. */
 const WATCH_MS = 2_000;
+const STOP_MS_MAX = 500;
 
 /**
  * Looks for what the library does not: a consumer that the broker has dropped and a channel that did not come back, both
@@ -13,6 +16,7 @@ const WATCH_MS = 2_000;
  */
 export class Watchdog {
   private readonly logger = new Logger('RabbitMQ watchdog');
+  private readonly faults = new FaultLog(this.logger, 'All queues are consumed again');
   private timer: NodeJS.Timeout | undefined;
   private watching: Promise<void> = Promise.resolve();
   private suspects = new Set<string>();
@@ -31,7 +35,8 @@ export class Watchdog {
   async stop(): Promise<void> {
     this.stopping = true;
     clearTimeout(this.timer);
-    await this.watching;
+    // A look that waits for a broker in need is not waited for; it opens nothing any more.
+    await settledWithin(STOP_MS_MAX, this.watching);
   }
 
   async runOnce(): Promise<void> {
@@ -46,6 +51,7 @@ export class Watchdog {
     this.hangUpOn('consume', this.consumers.connection, suspects);
     this.hangUpOn('drain', this.drain.connection, suspects);
     this.suspects = suspects;
+    this.faults.say(this.consumers.lastingFault());
   }
 
   private hangUpOn(name: string, connection: RabbitConnection, suspects: Set<string>): void {
