@@ -53,6 +53,13 @@ export const IS_PENDING = `status::text = 'pending'`;
 /** Something of it is still to be done at its vendor: to place it, or to cancel what was accepted too late. */
 export const IS_UNDECIDED = `(${IS_PENDING} OR recall_requested_at IS NOT NULL)`;
 
+/**
+ * From when on its age counts. What is asked of an old order, to cancel it at its vendor, is tried as long as any order is:
+ * measured from placing, a cancellation of one that is a day old would be given up at the first answer that is none.
+ */
+export const TRIED_SINCE =
+  'GREATEST(COALESCE(tried_from, created_at), cancel_requested_at, recall_requested_at)';
+
 const STANDING = `SELECT order_id AS "orderId", vendor_id AS "vendorId", status, needs_attention AS "needsAttention",
   recall_requested_at IS NOT NULL AS recalled, traceparent FROM orders WHERE order_id = ANY ($1)`;
 

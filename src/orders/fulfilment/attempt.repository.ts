@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { prepared, row, type Transaction } from '../../database/sql';
 import { storableText } from '../../database/storable';
 import { timestampText } from '../../http/cursor';
+import { KEPT_FAILING_SINCE } from '../../vendors/breaker/breaker.repository';
 
 /** What the purchase calls made for an order so far leave to be known. */
 export interface AttemptHistory {
@@ -90,6 +91,21 @@ export class AttemptRepository {
            closed_at = CASE WHEN $3::varchar = 'not_sent' THEN clock_timestamp() ELSE closed_at END
        WHERE order_id = $1 AND token = $2`,
       [orderId, token, outcome, storableText(detail, DETAIL_LENGTH_MAX), counted],
+    );
+  }
+
+  /**
+   * Every attempt of the order is proved to have bought nothing. One made while the vendor kept failing, or turned
+   * everything away, uses up no attempt: it says nothing of the order.
+   */
+  async closeAllProved(tx: Transaction, { orderId, vendorId }: { orderId: string; vendorId: string }): Promise<void> {
+    await prepared(
+      tx,
+      'close-attempts-proved',
+      `UPDATE dispatch_attempts SET closed_at = clock_timestamp(),
+              counted = counted AND NOT ${KEPT_FAILING_SINCE('$2', 'started_at')}
+       WHERE order_id = $1 AND closed_at IS NULL`,
+      [orderId, vendorId],
     );
   }
 

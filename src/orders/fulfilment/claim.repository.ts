@@ -6,7 +6,7 @@ import { CALLS_ALLOWED, JOIN_ORDERS_BREAKER } from '../../vendors/breaker/breake
 import { SLOT_IS_FREE } from '../../vendors/slot.repository';
 import type { Vendor } from '../../vendors/vendor';
 import { VENDOR_COLUMNS, vendorOf, type VendorRow } from '../../vendors/vendor.repository';
-import { ATTENTION_REASON_LENGTH_MAX, IS_PENDING, IS_UNDECIDED } from '../order.repository';
+import { ATTENTION_REASON_LENGTH_MAX, IS_PENDING, IS_UNDECIDED, TRIED_SINCE } from '../order.repository';
 import { ATTEMPT_HISTORY, type AttemptHistory, type AttemptHistoryRow, historyOf } from './attempt.repository';
 
 /** The right to dispatch one order, for as long as the lease lasts. */
@@ -17,7 +17,7 @@ export interface Claim {
   quantity: number;
   /** It has failed here, and its vendor accepted it afterwards: the vendor is asked to cancel it. */
   recalling: boolean;
-  /** It was placed, or tried anew, longer ago than an order is tried, by the database's clock. */
+  /** It was placed, asked back, or tried anew longer ago than an order is tried, by the database's clock. */
   tooOld: boolean;
   /** So many purchases were sent as its vendor allows. */
   usedUp: boolean;
@@ -110,7 +110,7 @@ const TAKE = `
     WHERE order_id = $1 AND ${DISPATCHABLE} AND ${UNCLAIMED} AND claim_token = seen.token_seen AND seen.slot_is_free
     RETURNING product_id, quantity, claim_token AS token, cancel_requested_at IS NOT NULL AS cancel_requested,
               recall_requested_at IS NOT NULL AS recalling,
-              COALESCE(o.tried_from, created_at) < clock_timestamp() - $4::float8 * interval '1 ms' AS too_old,
+              ${TRIED_SINCE} < clock_timestamp() - $4::float8 * interval '1 ms' AS too_old,
               history.counted >= COALESCE(seen.delivery_attempts_max, $3::integer) AS used_up),
   slot AS (
     UPDATE vendor_slots SET token = (SELECT token FROM claimed),

@@ -28,7 +28,7 @@ export interface Leave {
 }
 
 /**
- * Leaves a vendor alone that fails again and again. Whether it is open is written in the database, so that all workers
+ * Leaves a vendor alone that fails, or turns us away, again and again. Whether it is open is written in the database, so that all workers
  * pause together, and over restarts; the library's instance in each process is only what senses that it should be. Who may
  * call is decided where slots and sync leases are given out, and they are also what makes a probe the only one.
  */
@@ -63,7 +63,7 @@ export class Breaker {
   async note(leave: Leave, health: CallHealth): Promise<void> {
     try {
       if (health === 'well') await this.well(leave);
-      if (health === 'failing') await this.failing(leave);
+      if (health === 'failing' || health === 'turnedAway') await this.failing(leave);
     } catch (error) {
       this.logger.warn({ err: error, vendorId: leave.vendorId }, 'What a call says of its vendor could not be written');
     }

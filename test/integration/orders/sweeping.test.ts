@@ -144,6 +144,24 @@ describe('the sweeper', () => {
     expect(product.reserved_quantity).toBe(1);
   });
 
+  it('counts the age of what is to be cancelled from when that was asked for', async () => {
+    const orderId = await place();
+    const askedAgo = (age: string) =>
+      app.dataSource.query(
+        `UPDATE orders SET created_at = now() - interval '3 days', cancel_requested_at = now() - $1::interval`,
+        [age],
+      );
+    await askedAgo('23 hours');
+    await sweep();
+    expect(await orderOf(orderId)).toMatchObject({ needsAttention: false });
+    await askedAgo('2 days');
+    await sweep();
+    expect(await orderOf(orderId)).toMatchObject({
+      needsAttention: true,
+      attentionReason: expect.stringMatching(/^It has not been cancelled at its vendor within/),
+    });
+  });
+
   it('has an operator asked once about what its vendor was to cancel for too long', async () => {
     const orderId = await place();
     const recalledAgo = (age: string) =>
