@@ -125,7 +125,7 @@ export class SweepRepository {
          SELECT order_id FROM orders
          WHERE order_id IN (
              SELECT order_id FROM orders
-             WHERE status = 'pending' AND NOT needs_attention AND created_at < ${LONG_AGO} AND ${TRIED_SINCE} < ${LONG_AGO}
+             WHERE status = 'pending' AND NOT needs_attention AND created_at < ${LONG_AGO} AND ${TRIED_SINCE('orders')} < ${LONG_AGO}
              UNION ALL
              SELECT order_id FROM orders
              WHERE NOT needs_attention AND GREATEST(recall_requested_at, tried_from) < ${LONG_AGO}

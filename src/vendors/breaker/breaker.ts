@@ -25,6 +25,8 @@ export interface Leave {
   opening: string | null;
   /** Monotonic clock: the call began no earlier. */
   givenAt: number;
+  /** It is made at a former address of the vendor, and says nothing of how the vendor is now. */
+  elsewhere?: boolean;
 }
 
 /**
@@ -61,6 +63,7 @@ export class Breaker {
    * answer is worth more than what it says of its vendor.
    */
   async note(leave: Leave, health: CallHealth): Promise<void> {
+    if (leave.elsewhere) return;
     try {
       if (health === 'well') await this.well(leave);
       if (health === 'failing' || health === 'turnedAway') await this.failing(leave);

@@ -243,7 +243,7 @@ describe('the sweeper', () => {
     await repository.count(explaining, NO_AGE_MS);
     await repository.lockOldest(explaining, 'acme', NO_AGE_MS, 10);
     await repository.flagGivenUp(explaining, NO_AGE_MS);
-    await repository.flagTooOld(explaining, 1, { notPlaced: 'old', notCancelled: 'old' });
+    await repository.flagTooOld(explaining, 1, { notPlaced: 'old', notCancelled: 'old', notRecalled: 'old' });
     expect(plans).toHaveLength(4);
     for (const plan of plans) expect(plan).not.toContain('Seq Scan on orders');
   });

@@ -60,7 +60,7 @@ export class Stage {
       `DELETE FROM dead_letters; DELETE FROM outbox; DELETE FROM idempotency_keys; DELETE FROM dispatch_attempts;
        DELETE FROM order_events; DELETE FROM orders; DELETE FROM products;
        DELETE FROM stock_sync_runs; DELETE FROM vendor_slots; DELETE FROM vendor_breakers;
-       DELETE FROM vendors`,
+       DELETE FROM vendor_former_addresses; DELETE FROM vendors`,
     );
     for (const vendorId of VENDORS) {
       const bySku = Object.fromEntries(SKUS.map((sku) => [sku, stock[`${vendorId}:${sku}`]!]));
