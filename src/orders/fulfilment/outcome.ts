@@ -124,6 +124,12 @@ export class Outcome {
     await this.dataSource.transaction((tx) => this.again(tx, nextOf(message, delayMs)));
   }
 
+  /** No slot of its vendor was free for long: the message comes again as it is, to whichever worker has one. */
+  async waitForSlot(message: Message, delayMs: number): Promise<void> {
+    const next = { ...nextOf(message, delayMs), attempt: message.attempt };
+    await this.dataSource.transaction((tx) => this.again(tx, next));
+  }
+
   private async tellOperator(
     tx: Transaction,
     { vendorId, orderId }: Claim,
