@@ -279,5 +279,5 @@ function bare404s({ codeMember }: Dialect): [string, Answer][] {
     ['the words of a gateway', { message: 'no Route matched with those values' }],
     ['another dialect’s code', Object.fromEntries(others.map((member) => [member, 'UNKNOWN']))],
   ];
-  return bodies.map(([name, body]) => [name, { status: 404, ...(body !== undefined && { body }) } as Answer]);
+  return bodies.map(([name, body]) => [name, { status: 404, ...(body !== undefined && { body }) }]);
 }

@@ -80,16 +80,17 @@ export class Stage {
     }
   }
 
-  /** Whether calls get through to the vendor from now on. */
+  /** Whether calls get through to the vendor from now on; its books are the same. */
   async reach(vendorId: VendorId, reachable: boolean): Promise<void> {
     const baseUrl = reachable ? this.vendors[vendorId].baseUrl : this.deadUrl;
-    await this.app.register({
+    const settings = {
       vendorId,
       baseUrl,
       maxConcurrentOrders: 16,
       clockMarginMs: CLOCK_MARGIN_MS[vendorId],
       fullSyncIntervalMs: FULL_SYNC_INTERVAL_MS,
-    });
+    };
+    await this.app.register(settings, { moved: true });
   }
 
   /**
