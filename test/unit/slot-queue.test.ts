@@ -135,6 +135,19 @@ it('gives up after a while, so that another worker may take the message', async 
   expect(taken).toEqual(['d']);
 });
 
+it('does not give up while one after the other gets a slot, however long that takes', async () => {
+  const names = Array.from({ length: 10 }, (_, index) => String(index));
+  wait('acme', names);
+  for (const name of names) {
+    await passes(6000);
+    free.acme = 1;
+    queue.freed('acme');
+    await settled();
+    expect(taken.at(-1)).toBe(name);
+  }
+  expect(failed).toEqual([]);
+});
+
 it('ends at once, for all who wait, when the process stops', async () => {
   wait('acme', ['a', 'b']);
   wait('other', ['c']);

@@ -9,8 +9,8 @@ const ASKED_AFTER_MS = 50;
  */
 const ASKED_AFTER_MS_MAX = 500;
 /**
- * A worker that frees slots takes them again for its next messages. One that gets none for so long gives its messages back,
- * for the others to take, in half to all of this.
+ * A worker that frees slots takes them again for its next messages. One that gets none at all for so long gives its messages
+ * back, for the others to take, after half to all of this.
  */
 const WAIT_MS_MAX = 15_000;
 
@@ -21,7 +21,7 @@ const WAIT_MS_MAX = 15_000;
  */
 @Injectable()
 export class SlotQueue {
-  private readonly queues = new Map<string, Waiter[]>();
+  private readonly queues = new Map<string, Line>();
 
   /**
    * Asks until there is a free slot, at once where nobody waits. Throws `NoFreeSlot` where there was none for long, and what
@@ -39,35 +39,55 @@ export class SlotQueue {
 
   /** One of our own calls to the vendor is over. */
   freed(vendorId: string): void {
-    this.queues.get(vendorId)?.[0]!.wake();
+    this.queues.get(vendorId)?.waiters[0]!.wake();
   }
 
   private async inTurn<Result>(vendorId: string, ask: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
-    const queue = this.queues.get(vendorId) ?? [];
-    this.queues.set(vendorId, queue);
+    const line = this.queues.get(vendorId) ?? new Line();
+    this.queues.set(vendorId, line);
+    const { waiters } = line;
     const waiter = new Waiter(signal);
-    queue.push(waiter);
-    const until = performance.now() + WAIT_MS_MAX * (0.5 + Math.random() / 2);
+    waiters.push(waiter);
     try {
-      while (queue[0] !== waiter) if (!(await waiter.isWoken(until - performance.now()))) throw new NoFreeSlot();
-      return await this.asFirst(waiter, ask, until);
+      while (waiters[0] !== waiter) await waiter.sleep();
+      const taken = await this.asFirst(line, waiter, ask);
+      line.goesOn();
+      return taken;
     } finally {
-      queue.splice(queue.indexOf(waiter), 1);
-      if (queue.length === 0) this.queues.delete(vendorId);
+      waiters.splice(waiters.indexOf(waiter), 1);
+      if (waiters.length === 0) this.queues.delete(vendorId);
       // There may be more than the one that was taken.
-      queue[0]?.wake();
+      waiters[0]?.wake();
     }
   }
 
-  private async asFirst<Result>(waiter: Waiter, ask: () => Promise<Result>, until: number): Promise<Result> {
+  private async asFirst<Result>(line: Line, waiter: Waiter, ask: () => Promise<Result>): Promise<Result> {
     for (let afterMs = ASKED_AFTER_MS; ; afterMs = Math.min(ASKED_AFTER_MS_MAX, 2 * afterMs)) {
       try {
         return await ask();
       } catch (error) {
-        if (!(error instanceof NoFreeSlot) || performance.now() >= until) throw error;
-        await waiter.isWoken(afterMs * (0.5 + Math.random() / 2));
+        if (!(error instanceof NoFreeSlot) || line.standsStill) throw error;
+        await waiter.sleep(afterMs * (0.5 + Math.random() / 2));
       }
     }
+  }
+}
+
+/** Those who wait for a vendor, and until when they do where none of them gets a slot. */
+class Line {
+  readonly waiters: Waiter[] = [];
+  private until = Line.patience();
+
+  private static patience(): number {
+    return performance.now() + WAIT_MS_MAX * (0.5 + Math.random() / 2);
+  }
+
+  get standsStill(): boolean {
+    return performance.now() >= this.until;
+  }
+
+  goesOn(): void {
+    this.until = Line.patience();
   }
 }
 
@@ -84,17 +104,15 @@ class Waiter {
     this.up?.();
   }
 
-  /** Answers whether it was woken before so many milliseconds were over. */
-  async isWoken(withinMs: number): Promise<boolean> {
+  /** Until it is woken, or so many milliseconds are over. Rejects with the signal's reason when that comes. */
+  async sleep(ms?: number): Promise<void> {
     this.signal.throwIfAborted();
-    if (!this.woken && withinMs > 0) await this.sleep(withinMs);
+    if (!this.woken) await this.untilWoken(ms);
     this.signal.throwIfAborted();
-    const { woken } = this;
     this.woken = false;
-    return woken;
   }
 
-  private sleep(ms: number): Promise<void> {
+  private untilWoken(ms: number | undefined): Promise<void> {
     return new Promise((resolve) => {
       const up = () => {
         clearTimeout(timer);
@@ -102,7 +120,7 @@ class Waiter {
         this.up = undefined;
         resolve();
       };
-      const timer = setTimeout(up, ms);
+      const timer = ms === undefined ? undefined : setTimeout(up, ms);
       this.signal.addEventListener('abort', up);
       this.up = up;
     });
