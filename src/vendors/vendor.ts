@@ -24,6 +24,8 @@ export interface Vendor {
   consistencyLagMs: number;
   /** null: the installation's default. */
   deliveryAttemptsMax: number | null;
+  /** As it was at a former address, to be asked about what was sent there. */
+  elsewhere?: boolean;
 }
 
 export const STALE_STOCK_POLICIES = ['sell', 'buffer', 'block'] as const;

@@ -94,8 +94,9 @@ export class StockSync {
 
   private async open(lease: SyncLease): Promise<{ run: SyncRunInHand; trigger: SyncTrigger }> {
     const opened = await this.dataSource.transaction(async (tx) => {
-      const { polledAt, vendor } = lease;
-      const run = await this.runs.open(tx, newId(), { vendorId: vendor.vendorId, polledAt });
+      const { polledAt, vendor, addressEpochs } = lease;
+      const asked = { vendorId: vendor.vendorId, polledAt, addressEpoch: addressEpochs[0]! };
+      const run = await this.runs.open(tx, newId(), asked);
       await this.leases.renew(tx, lease, LEASE_MS);
       return run;
     });
@@ -164,6 +165,7 @@ export class StockSync {
     const clock = clockProblem({ ...lease, asOf: poll.asOf });
     if (clock !== undefined) return this.hold(run, progress, clock, counts.staged);
     const listing = await this.listingOf(run, poll.asOf);
+    if (lease.fullSyncedAt === null) await this.applying.forgetFormerTimes(run, listing);
     const { written, added } = await this.applying.applyNumbers(run, listing, progress);
     progress.unchanged = Math.max(0, counts.staged - written);
     const removal = poll.kind === 'full' ? removalProblem({ ...counts, ...progress }) : undefined;
