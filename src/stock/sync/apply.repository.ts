@@ -213,17 +213,17 @@ export class ApplyRepository {
     ]);
   }
 
-  /** The vendor's partition of the products, and for how many rows its statistics speak. */
+  /** The vendor's partition of the products, quoted by the server, and for how many rows its statistics speak. */
   async statistics(on: Connection, vendorId: string): Promise<{ partition: string; rows: number } | undefined> {
     return row(
       on,
-      `SELECT c.relname AS partition, GREATEST(c.reltuples, 0)::float8 AS rows
+      `SELECT c.oid::regclass::text AS partition, GREATEST(c.reltuples, 0)::float8 AS rows
        FROM (SELECT tableoid FROM products WHERE vendor_id = $1 LIMIT 1) p JOIN pg_class c ON c.oid = p.tableoid`,
       [vendorId],
     );
   }
 
   async analyze(on: Connection, partition: string): Promise<void> {
-    await rows(on, `ANALYZE "${partition}"`);
+    await rows(on, `ANALYZE ${partition}`);
   }
 }

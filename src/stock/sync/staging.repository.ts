@@ -138,20 +138,25 @@ export class StagingRepository {
     return found!.same;
   }
 
-  /** Drops the tables of runs that neither go on nor wait for a decision: their own, and what dead workers left. */
+  /**
+   * Drops the tables of runs that neither go on nor wait for a decision: their own, and what dead workers left. Whoever
+   * may create tables may give one any name: only our own tables with the name of a run are looked at, and the server
+   * quotes their names.
+   */
   async clear(on: Connection): Promise<void> {
-    const left = await rows<{ name: string }>(
+    const left = await rows<{ quoted: string }>(
       on,
-      `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relname LIKE '${TABLE_PREFIX.replaceAll('_', '\\_')}%'
+      `SELECT format('%I.%I', n.nspname, c.relname) AS quoted FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relname ~ '^${TABLE_PREFIX}[0-9a-f]{32}$'
+         AND pg_get_userbyid(c.relowner) = current_user
          AND NOT EXISTS (
            SELECT FROM stock_sync_runs r
            WHERE r.status IN ('running', 'held') AND '${TABLE_PREFIX}' || replace(r.sync_run_id, '-', '') = c.relname)`,
     );
-    for (const { name } of left) {
+    for (const { quoted } of left) {
       await on.transaction(async (tx) => {
         await rows(tx, `SET LOCAL lock_timeout = ${DROP_WAIT_MS}`);
-        await rows(tx, `DROP TABLE IF EXISTS ${name}`);
+        await rows(tx, `DROP TABLE IF EXISTS ${quoted}`);
       });
     }
   }
