@@ -24,7 +24,11 @@ export interface Vendor {
   consistencyLagMs: number;
   /** null: the installation's default. */
   deliveryAttemptsMax: number | null;
+  /** Products kept of it, listed or not: a listing adds no SKUs beyond. */
+  productsMax: number;
 }
+
+export const PRODUCTS_MAX_DEFAULT = 5_000_000;
 
 export const STALE_STOCK_POLICIES = ['sell', 'buffer', 'block'] as const;
 
