@@ -15,6 +15,7 @@ import { Leases1764800000000 } from './migrations/1764800000000-leases';
 import { SharedMetrics1764900000000 } from './migrations/1764900000000-shared-metrics';
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation';
 import { OrderTraces1765100000000 } from './migrations/1765100000000-order-traces';
+import { StockGuards1765810000000 } from './migrations/1765810000000-stock-guards';
 import { FullPolledAt1765200000000 } from './migrations/1765200000000-full-polled-at';
 import { VendorAddresses1765510000000 } from './migrations/1765510000000-vendor-addresses';
 import { ReconciliationFailures1765600000000 } from './migrations/1765600000000-reconciliation-failures';
@@ -90,6 +91,7 @@ export const migrations = [
   SharedMetrics1764900000000,
   Reconciliation1765000000000,
   OrderTraces1765100000000,
+  StockGuards1765810000000,
   FullPolledAt1765200000000,
   VendorAddresses1765510000000,
   ReconciliationFailures1765600000000,

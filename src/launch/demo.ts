@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '../config/config';
 import { type RunningSimulator, startSimulator } from '../simulator/simulator';
 import type { Product } from '../stock/product';
+import { PRODUCTS_MAX_DEFAULT } from '../vendors/vendor';
 import { ProductQueries } from '../stock/product-queries';
 import { VendorRegistry } from '../vendors/vendor-registry';
 import { listenOn } from './listen';
@@ -40,6 +41,7 @@ export async function welcome(
 const demoVendor = {
   enabled: true,
   syncIntervalMs: SYNC_INTERVAL_MS,
+  productsMax: PRODUCTS_MAX_DEFAULT,
   fullSyncIntervalMs: null,
   feedMaxAgeMs: null,
   staleStock: { policy: 'sell' as const, bufferQuantity: 0 },

@@ -3,7 +3,7 @@ import { Config } from '../config/config';
 import type { Verdict } from '../vendors/conformance/check';
 import { checkVendor } from '../vendors/conformance/conformance';
 import { RecordedHttp } from '../vendors/conformance/recorded-http';
-import type { Vendor } from '../vendors/vendor';
+import { PRODUCTS_MAX_DEFAULT, type Vendor } from '../vendors/vendor';
 import { adaptersOver } from '../vendors/vendors.module';
 import { runCommand } from './command';
 import { UsageError } from './flags';
@@ -86,6 +86,7 @@ function vendorAt(kind: string, url: string, consistencyLagMs: number, credentia
     baseUrl: url.replace(/\/+$/, ''),
     enabled: true,
     syncIntervalMs: null,
+    productsMax: PRODUCTS_MAX_DEFAULT,
     fullSyncIntervalMs: null,
     maxConcurrentOrders: 1,
     credentialEnv,

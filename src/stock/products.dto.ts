@@ -4,6 +4,7 @@ import { IsOptional, Matches } from 'class-validator';
 import { PageQuery } from '../http/page.dto';
 import { IfPresent, IsFlag, IsPrintable } from '../http/rules';
 import { VENDOR_ID } from '../vendors/vendor';
+import { SEARCHABLE } from './name-search';
 import type { Product } from './product';
 
 export class ProductQuery extends PageQuery {
@@ -12,9 +13,12 @@ export class ProductQuery extends PageQuery {
   @Matches(VENDOR_ID, { message: 'must be a vendor id such as alpine-outdoor' })
   vendorId?: string;
 
-  /** Part of the name, whatever its case */
+  /** Part of the name, whatever its case: three letters or digits in a row, two words, or a letter beyond ASCII */
   @IsOptional()
   @IsPrintable(100)
+  @Matches(SEARCHABLE, {
+    message: 'is too short to search by: give three letters or digits in a row, two words, or a letter beyond ASCII',
+  })
   q?: string;
 
   /** Only those of which something can be sold, or only those of which nothing can */

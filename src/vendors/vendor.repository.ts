@@ -19,6 +19,7 @@ export interface VendorRow {
   feed_max_age_ms: number | null;
   stale_stock_policy: StaleStock['policy'];
   stale_stock_buffer: number;
+  products_max: number;
 }
 
 interface NowRow {
@@ -32,7 +33,7 @@ interface NowRow {
 
 export const VENDOR_COLUMNS = `vendor_id, name, kind, base_url, enabled, sync_interval_ms, max_concurrent_orders,
   credential_env, clock_margin_ms, consistency_lag_ms, delivery_attempts_max, full_sync_interval_ms, feed_max_age_ms,
-  stale_stock_policy, stale_stock_buffer`;
+  stale_stock_policy, stale_stock_buffer, products_max`;
 
 /** Whether the vendor's picture is stale, given the installation's default interval as a parameter. */
 export const staleSql = (intervalMsDefault: string): string =>
@@ -45,7 +46,7 @@ export class VendorRepository {
     const { created } = (await row<{ created: boolean }>(
       tx,
       `INSERT INTO vendors (${VENDOR_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-               $14, $15)
+               $14, $15, $16)
        ON CONFLICT (vendor_id) DO UPDATE SET
          name = excluded.name, kind = excluded.kind, base_url = excluded.base_url, enabled = excluded.enabled,
          sync_interval_ms = excluded.sync_interval_ms, max_concurrent_orders = excluded.max_concurrent_orders,
@@ -53,6 +54,7 @@ export class VendorRepository {
          consistency_lag_ms = excluded.consistency_lag_ms, delivery_attempts_max = excluded.delivery_attempts_max,
          full_sync_interval_ms = excluded.full_sync_interval_ms, feed_max_age_ms = excluded.feed_max_age_ms,
          stale_stock_policy = excluded.stale_stock_policy, stale_stock_buffer = excluded.stale_stock_buffer,
+         products_max = excluded.products_max,
          updated_at = now(), sync_due_at = LEAST(vendors.sync_due_at, now())
        RETURNING xmax = 0 AS created`,
       [
@@ -71,6 +73,7 @@ export class VendorRepository {
         vendor.feedMaxAgeMs,
         vendor.staleStock.policy,
         vendor.staleStock.bufferQuantity,
+        vendor.productsMax,
       ],
     ))!;
     return created;
@@ -148,5 +151,6 @@ export function vendorOf(found: VendorRow): Vendor {
     fullSyncIntervalMs: found.full_sync_interval_ms,
     feedMaxAgeMs: found.feed_max_age_ms,
     staleStock: { policy: found.stale_stock_policy, bufferQuantity: found.stale_stock_buffer },
+    productsMax: found.products_max,
   };
 }

@@ -26,7 +26,11 @@ export interface Vendor {
   deliveryAttemptsMax: number | null;
   /** As it was at a former address, to be asked about what was sent there. */
   elsewhere?: boolean;
+  /** Products kept of it, listed or not: a listing adds no SKUs beyond. */
+  productsMax: number;
 }
+
+export const PRODUCTS_MAX_DEFAULT = 5_000_000;
 
 export const STALE_STOCK_POLICIES = ['sell', 'buffer', 'block'] as const;
 

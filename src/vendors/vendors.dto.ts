@@ -3,9 +3,17 @@ import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, Matches, Max, Min, Valida
 import { DURATION_MS_MAX } from '../config/setting';
 import { IfPresent, IsFlag, IsPrintable } from '../http/rules';
 import { IsBaseUrl } from './base-url.rule';
-import { type BreakerState, STALE_STOCK_POLICIES, type StaleStock, type VendorNow } from './vendor';
+import {
+  type BreakerState,
+  PRODUCTS_MAX_DEFAULT,
+  STALE_STOCK_POLICIES,
+  type StaleStock,
+  type VendorNow,
+} from './vendor';
 
 const QUANTITY_MAX = 2_147_483_647;
+/** As many rows as a listing may have. */
+const PRODUCTS_MAX_MAX = 20_000_000;
 
 export class StaleStockDto implements StaleStock {
   /** `sell` all of it, what is above the `buffer`, or `block` new orders */
@@ -124,6 +132,16 @@ export class PutVendorDto {
   @Min(1)
   @Max(1000)
   deliveryAttemptsMax?: number | null;
+
+  /**
+   * Products that are kept of it, listed or not (none is ever deleted). A listing that would bring it beyond adds no new SKU
+   * and is held
+   */
+  @IfPresent()
+  @IsInt()
+  @Min(1)
+  @Max(PRODUCTS_MAX_MAX)
+  productsMax: number = PRODUCTS_MAX_DEFAULT;
 }
 
 export class BreakersDto {
@@ -164,6 +182,8 @@ export class VendorDto implements VendorNow {
   consistencyLagMs!: number;
   /** null: the installation's default */
   deliveryAttemptsMax!: number | null;
+  /** @example 5000000 */
+  productsMax!: number;
   /**
    * That of `orders`. `open`: it failed again and again, and is left alone for a while; `halfOpen`: the next call tries
    * whether it is well again

@@ -112,6 +112,15 @@ describe.each(parameters)('%s %s', (method, path, missing, body) => {
     expectProblem(await call(id), '400 VALIDATION_FAILED', ['path']);
   });
 
+  it.each(['z', 'zq', '4', '%25', '_', '%25%25%25', '%5C', "'"])(
+    'refuses to search for %s, which no index finds',
+    async (q) => {
+      const refused = await client.get(`/v1/products?q=${q}`);
+      expectProblem(refused, '400 VALIDATION_FAILED');
+      expect(JSON.stringify(refused.body)).toMatch(/q.*too short to search by/);
+    },
+  );
+
   it.each([601, 20_000, 50_000])('refuses a path parameter of %i characters', async (length) => {
     expectProblem(await call('x'.repeat(length)), '414 URI_TOO_LONG');
   });
@@ -252,10 +261,10 @@ describe('filters', () => {
     '/v1/reconciliation/cases?vendorId=nobody',
     '/v1/reconciliation/cases?status=resolved',
     '/v1/reconciliation/cases?kind=heldSync',
-    '/v1/products?q=%25',
-    '/v1/products?q=_',
-    '/v1/products?q=%5C',
-    "/v1/products?q='",
+    '/v1/products?q=%2525A',
+    '/v1/products?q=___A',
+    '/v1/products?q=%5CAA%5C',
+    "/v1/products?q='A'",
     '/v1/products?q=%zz',
     '/v1/products?q=%ff',
   ])('%s finds nothing', async (path) => {

@@ -30,6 +30,7 @@ describe('PUT /v1/vendors/{vendorId}', () => {
     ['clockMarginMs', [...NOT_A_COUNT, 3_600_001, null]],
     ['consistencyLagMs', [...NOT_A_COUNT, 2_147_483_648, null]],
     ['deliveryAttemptsMax', [...NOT_A_COUNT, 0, 1001]],
+    ['productsMax', [...NOT_A_COUNT, 0, 20_000_001, null]],
     [
       'credentialEnv',
       [

@@ -87,6 +87,7 @@ const harmless = {
   clockMarginMs: 0,
   consistencyLagMs: 0,
   deliveryAttemptsMax: null,
+  productsMax: 5_000_000,
 };
 
 async function syncNow(context: INestApplicationContext, dataSource: DataSource, vendorId: string) {

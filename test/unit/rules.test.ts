@@ -4,7 +4,7 @@ import { InvalidCursor } from '../../src/http/refusal';
 import { backoffMs } from '../../src/orders/fulfilment/backoff';
 import { holdSteps, isCounted, orderSteps } from '../../src/orders/order-status';
 import { parseProductId } from '../../src/stock/product';
-import { clockProblem, removalProblem } from '../../src/stock/sync/judge';
+import { clockProblem, limitProblem, priceProblem, removalProblem } from '../../src/stock/sync/judge';
 import { checkRow } from '../../src/stock/sync/listing-row';
 
 describe('a product id', () => {
@@ -168,4 +168,25 @@ describe('private addresses', () => {
   it.each(['8.8.8.8', '172.32.0.1', '2606:4700::1111', 'example.com'])('%s is none', (address) =>
     expect(isPrivateAddress(address)).toBe(false),
   );
+});
+
+describe('what else a listing is held for', () => {
+  it.each([
+    [20, 20, undefined],
+    [21, 210, undefined],
+    [21, 209, 'PRICES'],
+    [100_000, 1_000_000, undefined],
+    [100_001, 1_000_000, 'PRICES'],
+  ])('%i wild prices of %i', (wildPrices, staged, heldFor) => {
+    expect(priceProblem({ wildPrices, staged })?.heldFor).toBe(heldFor);
+  });
+
+  it.each([
+    [10, 0, undefined],
+    [20, 0, undefined],
+    [9, 1, undefined],
+    [9, 2, 'LIMIT'],
+  ])('%i products of 10 at most, and %i new SKUs', (stored, added, heldFor) => {
+    expect(limitProblem({ stored, added, productsMax: 10 })?.heldFor).toBe(heldFor);
+  });
 });

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
 import { lockTimeout } from '../stock.repository';
 import { CONTAINED, listingParameters, SETTLED, type StagedListing } from './settling';
+import { MOVES_WILDLY } from './price-moves';
 import { stagingTable } from './staging.repository';
 
 /** What a range of staged keys asks for. */
@@ -26,8 +27,13 @@ export interface Written {
 
 /** The row in hand is not newer than the listing, which has the time $2; a listing without a time is newer than any. */
 const NOT_NEWER = `($2::timestamptz = '-infinity' OR p.as_of <= $2)`;
-const DIFFERS = '(p.vendor_quantity, p.name, p.price, p.listed) IS DISTINCT FROM (s.quantity, s.name, s.price, true)';
-const IS_CHANGED = `${NOT_NEWER} AND (${DIFFERS} OR held.product_id IS NOT NULL)`;
+/** The price that the listing gives the product. */
+const priceSql = ({ withheld }: StagedListing): string =>
+  withheld.prices ? `CASE WHEN ${MOVES_WILDLY} THEN p.price ELSE s.price END` : 's.price';
+const differsSql = (listing: StagedListing): string =>
+  `(p.vendor_quantity, p.name, p.price, p.listed) IS DISTINCT FROM (s.quantity, s.name, ${priceSql(listing)}, true)`;
+const isChangedSql = (listing: StagedListing): string =>
+  `${NOT_NEWER} AND (${differsSql(listing)} OR held.product_id IS NOT NULL)`;
 /** $2 and $7 are the listing's: a row contains no order that was first sent after a listing of its time was first asked for. */
 const STAMP = 'as_of = $2, observed_at = $7, updated_at = now()';
 
@@ -60,9 +66,9 @@ export class ApplyRepository {
               CASE WHEN count(p.product_id) > 0
                 THEN array_agg(s.product_id ORDER BY s.product_id) FILTER (WHERE p.product_id IS NULL) END AS added,
               array_agg(s.product_id ORDER BY s.product_id)
-                FILTER (WHERE ${IS_CHANGED}) AS changed,
+                FILTER (WHERE ${isChangedSql(listing)}) AS changed,
               array_agg(COALESCE(held.holds, 0) ORDER BY s.product_id)
-                FILTER (WHERE ${IS_CHANGED}) AS holds
+                FILTER (WHERE ${isChangedSql(listing)}) AS holds
        FROM ${table} s
          LEFT JOIN products p ON p.vendor_id = $1 AND p.product_id = s.product_id AND p.product_id > $8 AND p.product_id <= $9
          LEFT JOIN (
@@ -124,11 +130,11 @@ export class ApplyRepository {
          SELECT product_id FROM products WHERE vendor_id = $1 AND product_id = ANY($8) AND stock_quantity > 0),
        written AS (
          UPDATE products p
-         SET vendor_quantity = s.quantity, name = s.name, price = s.price, listed = true,
+         SET vendor_quantity = s.quantity, name = s.name, price = ${priceSql(listing)}, listed = true,
              reserved_quantity = p.reserved_quantity - COALESCE(settled_sum.quantity, 0), ${STAMP}
          FROM ${stagingTable(listing.syncRunId)} s LEFT JOIN settled_sum USING (product_id)
          WHERE s.product_id = ANY($8) AND p.vendor_id = $1 AND p.product_id = s.product_id
-           AND (${DIFFERS} OR settled_sum.quantity IS NOT NULL)
+           AND (${differsSql(listing)} OR settled_sum.quantity IS NOT NULL)
          RETURNING p.product_id, p.vendor_quantity)
        SELECT count(*)::integer AS written,
               COALESCE(array_agg(product_id ORDER BY product_id) FILTER (
@@ -156,7 +162,7 @@ export class ApplyRepository {
   /** Adds the products of a range that the vendor lists for the first time. Answers how many. */
   async insert(
     tx: Transaction,
-    { syncRunId, vendorId, asOf, firstPolledAt }: StagedListing,
+    { syncRunId, vendorId, asOf, firstPolledAt, withheld }: StagedListing,
     range: { after: string; until: string; added: string[] | 'all' },
   ): Promise<number> {
     const { inserted } = (await row<{ inserted: number }>(
@@ -166,6 +172,7 @@ export class ApplyRepository {
          SELECT $1::varchar, product_id, substr(product_id, length($1::varchar) + 2), name, price, quantity, $2, $3
          FROM ${stagingTable(syncRunId)}
          WHERE product_id > $4 AND product_id <= $5 AND ($6::varchar[] IS NULL OR product_id = ANY($6))
+           ${withheld.prices ? 'AND price > 0' : ''}
          ORDER BY product_id
          ON CONFLICT DO NOTHING RETURNING 1)
        SELECT count(*)::integer AS inserted FROM inserted`,
@@ -224,17 +231,17 @@ export class ApplyRepository {
     ]);
   }
 
-  /** The vendor's partition of the products, and for how many rows its statistics speak. */
+  /** The vendor's partition of the products, quoted by the server, and for how many rows its statistics speak. */
   async statistics(on: Connection, vendorId: string): Promise<{ partition: string; rows: number } | undefined> {
     return row(
       on,
-      `SELECT c.relname AS partition, GREATEST(c.reltuples, 0)::float8 AS rows
+      `SELECT c.oid::regclass::text AS partition, GREATEST(c.reltuples, 0)::float8 AS rows
        FROM (SELECT tableoid FROM products WHERE vendor_id = $1 LIMIT 1) p JOIN pg_class c ON c.oid = p.tableoid`,
       [vendorId],
     );
   }
 
   async analyze(on: Connection, partition: string): Promise<void> {
-    await rows(on, `ANALYZE "${partition}"`);
+    await rows(on, `ANALYZE ${partition}`);
   }
 }

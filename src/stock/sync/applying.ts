@@ -83,7 +83,7 @@ export class Applying {
           progress.noteEmptied(done.result.emptied);
         }
       }
-      if (added.length > 0) {
+      if (added.length > 0 && !listing.withheld.added) {
         const range = { after, until, added };
         inserted += await this.write(run, (tx) => this.apply.insert(tx, listing, range));
       }
@@ -93,6 +93,20 @@ export class Applying {
     this.warnOfEmptied(run, progress);
     stuck.throwIfAny();
     return { written: written + inserted, added: inserted };
+  }
+
+  /** Adds the SKUs of the listing that the vendor's products lack. Answers how many. */
+  async addNew(run: SyncRunInHand, listing: StagedListing): Promise<number> {
+    let inserted = 0;
+    for (let after = ''; ;) {
+      const { until, added } = await run.gate.pass(() =>
+        this.apply.findChanged(this.dataSource.manager, listing, after, WINDOW_ROWS),
+      );
+      if (until === undefined) return inserted;
+      const range = { after, until, added };
+      if (added.length > 0) inserted += await this.write(run, (tx) => this.apply.insert(tx, listing, range));
+      after = until;
+    }
   }
 
   /** Takes what a complete listing lacks off sale. Answers how many were written. */

@@ -14,6 +14,7 @@ import { LEASE_MS, SyncRunInHand } from './sync-run-in-hand';
 import type { SyncRun } from './sync-run';
 import { SyncRunQueries } from './sync-run-queries';
 import { type Decided, type HeldRun, SyncRunRepository } from './sync-run.repository';
+import { Withheld } from './withheld';
 import { SyncNotHeld, SyncRunNotFound, SyncSuperseded } from './sync.errors';
 
 /** Decisions of a process that use the database at once. */
@@ -35,11 +36,12 @@ export class Decision {
     private readonly runs: SyncRunRepository,
     private readonly staged: StagingRepository,
     private readonly applying: Applying,
+    private readonly withheld: Withheld,
     private readonly queries: SyncRunQueries,
   ) {}
 
   /**
-   * Applies what was held: the removals, or for `CLOCK` the whole listing. Throws `VendorNotFound`, `SyncRunNotFound`,
+   * Applies what was held: removals, prices and new SKUs, or for `CLOCK` the whole listing. Throws `VendorNotFound`, `SyncRunNotFound`,
    * `SyncNotHeld`, `SyncSuperseded`.
    */
   async accept(vendorId: string, syncRunId: string, decided: Decided): Promise<SyncRun> {
@@ -104,7 +106,7 @@ export class Decision {
     if (heldFor === 'CLOCK') {
       await this.applying.forgetLaterTimes(run, listing);
       written += (await this.applying.applyNumbers(run, listing, progress)).written;
-    }
+    } else written += await this.withheld.apply(run, listing);
     if (kind === 'full') written += await this.applying.applyRemovals(run, listing);
     await run.write(async (tx) => {
       await this.runs.conclude(tx, run.syncRunId, written);

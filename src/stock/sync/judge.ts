@@ -5,8 +5,13 @@ const REMOVED_SHARE_MAX = 1 / 5;
 /** A listing further ahead of the vendor's usual offset to our clock comes from a clock that jumped. */
 const CLOCK_JUMP_MS_MAX = 5 * 60_000;
 
+/** A small catalogue may change this many of its prices as it likes. */
+const WILD_PRICES_BELIEVED = 20;
+/** Beyond that, a listing whose prices move wildly in more than this share of its rows looks wrong. */
+const WILD_PRICES_SHARE_MAX = 1 / 10;
+
 /** Why a run is held; its error begins with it. */
-export const HELD_FOR = ['CLOCK', 'EMPTY', 'TRUNCATED'] as const;
+export const HELD_FOR = ['CLOCK', 'EMPTY', 'TRUNCATED', 'PRICES', 'LIMIT'] as const;
 export type HeldFor = (typeof HELD_FOR)[number];
 
 /** What an operator has to decide about. `detail` is a sentence that begins with the reason. */
@@ -75,6 +80,22 @@ export function removalProblem({ staged, known, missing, seen, rowsExpected }: L
     return problem('TRUNCATED', `the vendor sent ${rows}; ${missing} of ${known} known SKUs are missing`);
   }
   return undefined;
+}
+
+/** `wildPrices`: rows that move their product's price by more than half or to zero, or that are new and cost nothing. */
+export function priceProblem({ staged, wildPrices }: { staged: number; wildPrices: number }): Problem | undefined {
+  if (wildPrices <= WILD_PRICES_BELIEVED || wildPrices <= staged * WILD_PRICES_SHARE_MAX) return undefined;
+  return problem('PRICES', `${wildPrices} of ${staged} prices move by more than half, or to zero`);
+}
+
+/** `stored`: the vendor's products, listed or not; `added`: rows of SKUs that are not among them. */
+export function limitProblem(counts: { stored: number; added: number; productsMax: number }): Problem | undefined {
+  const { stored, added, productsMax } = counts;
+  if (added === 0 || stored + added <= productsMax) return undefined;
+  return problem(
+    'LIMIT',
+    `with ${added} new SKUs the vendor would have ${stored + added} products, of ${productsMax} at most`,
+  );
 }
 
 function problem(heldFor: HeldFor, detail: string): Problem {

@@ -13,7 +13,11 @@ export interface StagedListing {
   firstPolledAt: Date;
   /** Our clock, to the microsecond: when an operator accepted that the vendor's clock had jumped. */
   epochAt: string | null;
+  /** Kept for an operator: prices that move wildly (the products keep theirs) and new SKUs that cost nothing; all new SKUs. */
+  withheld: { prices: boolean; added: boolean };
 }
+
+export const NOTHING_WITHHELD: StagedListing['withheld'] = { prices: false, added: false };
 
 /** $1 to $7 of every statement that settles. */
 export function listingParameters(listing: StagedListing): unknown[] {

@@ -4,16 +4,37 @@ import { Injectable } from '@nestjs/common';
 import type { ClientBase } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { isDuplicate } from '../../database/database-errors';
+import { longStatement } from '../../database/long-statement';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
 import type { StockRow } from './listing-row';
+import { MOVES_WILDLY } from './price-moves';
 
 const TABLE_PREFIX = 'stock_staging_';
 /** Every run's table, as PostgreSQL's tools write patterns. */
 export const STAGING_TABLES = `${TABLE_PREFIX}*`;
 /** A table that a frozen worker still writes to is left for the next run to drop. */
 const DROP_WAIT_MS = 200;
+/**
+ * For a statement that reads a listing whole, and the vendor's products with it. A million rows take a second or two; twenty
+ * million, as many as an adapter takes, on a busy machine two minutes.
+ */
+const STATEMENT_MS_MAX = 5 * 60_000;
 /** Of a product's name, where some are named as examples. */
 const NAME_CHARACTERS_TOLD = 40;
+
+/** What a staged listing is beside the vendor's products. */
+export interface StagedCounts {
+  /** Rows that may be applied. */
+  staged: number;
+  /** Listed products; those of them that the listing lacks. */
+  known: number;
+  missing: number;
+  /** The vendor's products, listed or not; rows of SKUs that are not among them. */
+  stored: number;
+  added: number;
+  /** Rows that move a price wildly, or that are new and cost nothing. */
+  wildPrices: number;
+}
 
 /** The server has crashed since, and dropped rows of a listing: what is left of it says nothing of what it lacks. */
 export class ListingLost extends Error {
@@ -62,39 +83,39 @@ export class StagingRepository {
   async index(on: Connection, syncRunId: string, copied: number): Promise<void> {
     const table = stagingTable(syncRunId);
     if (!(await this.isIntact(on, syncRunId, copied))) throw new ListingLost();
+    const long = (text: string) => longStatement(on, { text, msMax: STATEMENT_MS_MAX });
     const build = `CREATE UNIQUE INDEX ${table}_key ON ${table} (product_id)`;
     try {
       // Most listings have no SKU twice, and the index finds that out for nothing.
-      await rows(on, build);
+      await long(build);
     } catch (error) {
       if (!isDuplicate(error, `${table}_key`)) throw error;
-      await rows(
-        on,
+      await long(
         `DELETE FROM ${table} WHERE (product_id, position) IN (
            SELECT product_id, position FROM (
              SELECT product_id, position, lead(product_id) OVER (ORDER BY product_id, position) AS next FROM ${table}) s
            WHERE next = product_id)`,
       );
-      await rows(on, build);
+      await long(build);
     }
-    await rows(on, `ANALYZE ${table}`);
+    await long(`ANALYZE ${table}`);
   }
 
-  /** `known`: listed products; `missing`: those of them that the staged listing lacks. */
-  async count(
-    on: Connection,
-    syncRunId: string,
-    vendorId: string,
-  ): Promise<{ staged: number; known: number; missing: number }> {
+  /** Compares the staged listing with the vendor's products, in one pass over both. */
+  async count(on: Connection, syncRunId: string, vendorId: string): Promise<StagedCounts> {
     const table = stagingTable(syncRunId);
-    return (await row<{ staged: number; known: number; missing: number }>(
-      on,
-      `SELECT (SELECT count(*)::integer FROM ${table}) AS staged,
-              count(*)::integer AS known, count(*) FILTER (WHERE s.product_id IS NULL)::integer AS missing
-       FROM products p LEFT JOIN ${table} s ON s.product_id = p.product_id
-       WHERE p.vendor_id = $1 AND p.listed`,
-      [vendorId],
-    ))!;
+    const [found] = await longStatement<StagedCounts>(on, {
+      text: `SELECT staged, known, missing, stored, staged - matched AS added, moved + free - matched_free AS "wildPrices"
+       FROM (SELECT count(*)::integer AS staged, (count(*) FILTER (WHERE price = 0))::integer AS free FROM ${table}) s,
+         (SELECT count(*)::integer AS stored, (count(*) FILTER (WHERE p.listed))::integer AS known,
+                 (count(*) FILTER (WHERE p.listed AND s.product_id IS NULL))::integer AS missing,
+                 count(s.product_id)::integer AS matched, (count(*) FILTER (WHERE s.price = 0))::integer AS matched_free,
+                 (count(*) FILTER (WHERE ${MOVES_WILDLY}))::integer AS moved
+          FROM products p LEFT JOIN ${table} s ON s.product_id = p.product_id WHERE p.vendor_id = $1) p`,
+      values: [vendorId],
+      msMax: STATEMENT_MS_MAX,
+    });
+    return found!;
   }
 
   /** SKUs of listed products that the staged listing lacks, with the beginning of their names. */
@@ -125,33 +146,38 @@ export class StagingRepository {
     syncRunId: string,
     held: { syncRunId: string; asOf: Date | null },
   ) {
-    const found = await row<{ same: boolean }>(
-      on,
-      `SELECT NOT EXISTS (
+    const [found] = await longStatement<{ same: boolean }>(on, {
+      text: `SELECT NOT EXISTS (
          SELECT FROM products p
            LEFT JOIN ${stagingTable(syncRunId)} s ON s.product_id = p.product_id
            LEFT JOIN ${stagingTable(held.syncRunId)} h ON h.product_id = p.product_id
          WHERE p.vendor_id = $1 AND p.listed AND (s.product_id IS NULL) <>
            (h.product_id IS NULL AND ($2::timestamptz IS NULL OR p.as_of <= $2))) AS same`,
-      [vendorId, held.asOf],
-    );
+      values: [vendorId, held.asOf],
+      msMax: STATEMENT_MS_MAX,
+    });
     return found!.same;
   }
 
-  /** Drops the tables of runs that neither go on nor wait for a decision: their own, and what dead workers left. */
+  /**
+   * Drops the tables of runs that neither go on nor wait for a decision: their own, and what dead workers left. Whoever
+   * may create tables may give one any name: only our own tables with the name of a run are looked at, and the server
+   * quotes their names.
+   */
   async clear(on: Connection): Promise<void> {
-    const left = await rows<{ name: string }>(
+    const left = await rows<{ quoted: string }>(
       on,
-      `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relname LIKE '${TABLE_PREFIX.replaceAll('_', '\\_')}%'
+      `SELECT format('%I.%I', n.nspname, c.relname) AS quoted FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relname ~ '^${TABLE_PREFIX}[0-9a-f]{32}$'
+         AND pg_get_userbyid(c.relowner) = current_user
          AND NOT EXISTS (
            SELECT FROM stock_sync_runs r
            WHERE r.status IN ('running', 'held') AND '${TABLE_PREFIX}' || replace(r.sync_run_id, '-', '') = c.relname)`,
     );
-    for (const { name } of left) {
+    for (const { quoted } of left) {
       await on.transaction(async (tx) => {
         await rows(tx, `SET LOCAL lock_timeout = ${DROP_WAIT_MS}`);
-        await rows(tx, `DROP TABLE IF EXISTS ${name}`);
+        await rows(tx, `DROP TABLE IF EXISTS ${quoted}`);
       });
     }
   }

@@ -10,7 +10,8 @@ import { type Listing, NO_MARKS, type PollMarks, VendorCallFailed } from '../../
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { Applying } from './applying';
 import { Gate } from './gate';
-import { clockProblem, offsetMs, type Problem, removalProblem } from './judge';
+import { Holding } from './holding';
+import { clockProblem, limitProblem, offsetMs, priceProblem, removalProblem } from './judge';
 import { planPoll } from './poll-plan';
 import { Progress } from './progress';
 import { orAborted, Staging } from './staging';
@@ -20,13 +21,12 @@ import type { StagedListing } from './settling';
 import type { SyncResult, SyncTrigger } from './sync-run';
 import { LEASE_MS, SyncRunInHand } from './sync-run-in-hand';
 import { SyncRunRepository } from './sync-run.repository';
+import { WithheldRepository } from './withheld.repository';
 
 /** A whole run: the vendor may have millions of rows, and be slow; one that takes longer is ended and polled again. */
 export const RUN_MS_MAX = 10 * 60_000;
 /** Runs of a process that use the database at once: the others wait for their vendors, which costs nothing. */
 const DATABASE_RUNS_MAX = 3;
-/** Named to an operator, of what a truncated listing lacks. */
-const MISSING_TOLD_MAX = 5;
 /** What the signals of a run say, in an operator's words. */
 const ENDED_FROM_OUTSIDE: ReadonlyMap<string, string> = new Map([
   ['TimeoutError', 'the sync took too long and was ended'],
@@ -48,13 +48,15 @@ export class StockSync {
     private readonly staged: StagingRepository,
     private readonly staging: Staging,
     private readonly applying: Applying,
+    private readonly holding: Holding,
+    private readonly withheld: WithheldRepository,
     private readonly breaker: Breaker,
   ) {}
 
-  /** Takes the lease of a vendor that is due, if there is one; `suspects`: also one whose last poll failed. */
-  takeDue(suspects = true): Promise<SyncLease | undefined> {
+  /** Takes the lease of a vendor that is due, if there is one; `suspects`: also one whose last poll failed; `slow`: also one whose last took long. */
+  takeDue({ suspects = true, slow = true } = {}): Promise<SyncLease | undefined> {
     const { stockSyncIntervalMs: intervalMsDefault } = this.config;
-    return this.leases.takeDue(this.dataSource.manager, { leaseMs: LEASE_MS, intervalMsDefault, suspects });
+    return this.leases.takeDue(this.dataSource.manager, { leaseMs: LEASE_MS, intervalMsDefault, suspects, slow });
   }
 
   /** Runs the sync to its end and records how it went. Throws only when the database fails or the lease is lost. */
@@ -70,8 +72,8 @@ export class StockSync {
   }
 
   /** Gives the vendor back; it is due again after the delay. */
-  release(lease: SyncLease, delayMs: number): Promise<void> {
-    return this.leases.release(this.dataSource.manager, lease, delayMs);
+  release(lease: SyncLease, delayMs: number, tookLong?: boolean): Promise<void> {
+    return this.leases.release(this.dataSource.manager, lease, delayMs, tookLong);
   }
 
   private tell(span: Span, { syncRunId, lease }: SyncRunInHand, result: SyncResult): void {
@@ -100,7 +102,8 @@ export class StockSync {
       await this.leases.renew(tx, lease, LEASE_MS);
       return run;
     });
-    const run = new SyncRunInHand(opened.syncRunId, lease, this.gate, this.dataSource, this.leases);
+    const known = { ...lease, hasHeldRun: lease.hasHeldRun || opened.heldAgain };
+    const run = new SyncRunInHand(opened.syncRunId, known, this.gate, this.dataSource, this.leases);
     return { run, trigger: opened.trigger };
   }
 
@@ -163,13 +166,17 @@ export class StockSync {
     const counts = await this.gate.pass(() => this.staged.count(this.dataSource.manager, run.syncRunId, vendorId));
     if (poll.kind === 'full') progress.missing = counts.missing;
     const clock = clockProblem({ ...lease, asOf: poll.asOf });
-    if (clock !== undefined) return this.hold(run, progress, clock, counts.staged);
-    const listing = await this.listingOf(run, poll.asOf);
+    const prices = priceProblem(counts);
+    const limit = limitProblem({ ...counts, productsMax: lease.vendor.productsMax });
+    const removal = poll.kind === 'full' ? removalProblem({ ...counts, ...progress }) : undefined;
+    const [first, ...others] = [clock, removal, prices, limit].filter((problem) => problem !== undefined);
+    if (clock) return this.holding.hold(run, progress, [clock, ...others], counts.staged);
+    const withheld = { prices: prices !== undefined, added: limit !== undefined };
+    const listing = await this.listingOf(run, poll.asOf, withheld);
     if (lease.fullSyncedAt === null) await this.applying.forgetFormerTimes(run, listing);
     const { written, added } = await this.applying.applyNumbers(run, listing, progress);
     progress.unchanged = Math.max(0, counts.staged - written);
-    const removal = poll.kind === 'full' ? removalProblem({ ...counts, ...progress }) : undefined;
-    if (removal !== undefined) return this.hold(run, progress, removal, counts.staged);
+    if (first) return this.holding.hold(run, progress, [first, ...others], counts.staged);
     if (!(await run.gate.pass(() => this.staged.isIntact(this.dataSource.manager, run.syncRunId, counts.staged))))
       throw new ListingLost();
     if (poll.kind === 'full') progress.changed = written + (await this.applying.applyRemovals(run, listing));
@@ -177,14 +184,18 @@ export class StockSync {
     return this.complete(run, poll, listing, progress);
   }
 
-  private async listingOf(run: SyncRunInHand, asOf: Date | null): Promise<StagedListing> {
+  private async listingOf(
+    run: SyncRunInHand,
+    asOf: Date | null,
+    withheld: StagedListing['withheld'],
+  ): Promise<StagedListing> {
     const { polledAt, vendor } = run.lease;
     const firstPolledAt = await this.runs.firstPolledAt(this.dataSource.manager, vendor.vendorId, asOf, polledAt);
-    return run.listing({ asOf, polledAt, firstPolledAt });
+    return run.listing({ asOf, polledAt, firstPolledAt }, withheld);
   }
 
   /** The picture is complete, and says so, in one transaction with the marks that the next poll goes on from. */
-  private complete(
+  private async complete(
     run: SyncRunInHand,
     poll: Listing,
     { firstPolledAt }: StagedListing,
@@ -192,9 +203,11 @@ export class StockSync {
   ): Promise<SyncResult> {
     const { lease, syncRunId } = run;
     const { kind, asOf } = poll;
+    const held = kind === 'delta' ? await this.holding.heldOf(lease) : undefined;
     return run.write(async (tx) => {
       const result = progress.result('succeeded');
       if (kind === 'full') await this.runs.supersedeHeld(tx, lease.vendor.vendorId);
+      if (held) await this.withheld.forgetOlder(tx, held.syncRunId, syncRunId);
       await this.runs.close(tx, syncRunId, result);
       const clockOffsetMs = asOf === null ? null : offsetMs(asOf, lease.polledAt);
       // A change whose row was rejected is in no later delta: the next listing is a complete one, where it counts as missing.
@@ -202,43 +215,5 @@ export class StockSync {
       await this.leases.complete(tx, lease, { kind, asOf, firstPolledAt, timeBelieved: false, clockOffsetMs, marks });
       return result;
     });
-  }
-
-  /**
-   * Keeps the listing for an operator. One run a vendor waits: the newest, unless it only repeats the one that waits
-   * already, whose name an operator may have in hand.
-   */
-  private async hold(run: SyncRunInHand, progress: Progress, problem: Problem, staged: number): Promise<SyncResult> {
-    const { lease, syncRunId } = run;
-    const { vendorId } = lease.vendor;
-    const repeated = await this.gate.pass(() => this.repeatedBy(run, problem));
-    const isNews = repeated === undefined && problem.heldFor === 'TRUNCATED';
-    const detail = isNews ? await this.gate.pass(() => this.withExamples(run, problem)) : problem.detail;
-    return run.write(async (tx) => {
-      const result = repeated
-        ? progress.result('superseded', `${problem.detail}; as in run ${repeated}, which waits for a decision`)
-        : progress.result('held', detail, { problem, staged });
-      if (!repeated) await this.runs.supersedeHeld(tx, vendorId);
-      await this.runs.close(tx, syncRunId, result);
-      await this.leases.notice(tx, lease, problem.heldFor === 'CLOCK' ? null : progress.asOf);
-      return result;
-    });
-  }
-
-  /** Names some of what is missing: that is what an operator asks the vendor about. */
-  private async withExamples({ syncRunId, lease }: SyncRunInHand, { detail }: Problem): Promise<string> {
-    const on = this.dataSource.manager;
-    const some = await this.staged.someMissing(on, syncRunId, lease.vendor.vendorId, MISSING_TOLD_MAX);
-    return `${detail}, such as ${some.join(', ')}`;
-  }
-
-  /** The held run that asks the same of an operator as this one would, if there is one. */
-  private async repeatedBy({ syncRunId, lease }: SyncRunInHand, { heldFor }: Problem): Promise<string | undefined> {
-    const { vendorId } = lease.vendor;
-    const on = this.dataSource.manager;
-    const held = lease.hasHeldRun ? await this.runs.held(on, vendorId) : undefined;
-    if (held?.heldFor !== heldFor || !(await this.staged.isIntact(on, held.syncRunId, held.staged))) return undefined;
-    const same = heldFor === 'CLOCK' || (await this.staged.lacksTheSame(on, vendorId, syncRunId, held));
-    return same ? held.syncRunId : undefined;
   }
 }

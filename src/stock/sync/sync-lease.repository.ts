@@ -32,6 +32,8 @@ export interface SyncLease {
   addressEpochs: number[];
   /** Our clock, to the microsecond: since when it is at these books; null: always. */
   addressSince: string | null;
+  /** Its last poll took long. */
+  slow: boolean;
   /** To call it. Who has the lease is the only one to, and so the probe of a breaker that is open. */
   leave: Leave;
 }
@@ -67,6 +69,7 @@ type LeaseRow = Parameters<typeof vendorOf>[0] & {
   has_held_run: boolean;
   holds_wait: boolean;
   suspect: boolean;
+  slow: boolean;
   opening: string | null;
   address_epochs: number[];
   address_since: string | null;
@@ -83,7 +86,7 @@ const LEASE = `sync_token = sync_token + 1, sync_leased_until = clock_timestamp(
 const LEASED = `${VENDOR_COLUMNS}, address_epochs, ${timestampText('address_since')} AS address_since, sync_token, clock_timestamp() AS polled_at, clock_offset_ms, full_synced_at,
   GREATEST(stock_as_of, full_as_of) AS stock_as_of, ${timestampText('stock_epoch_at')} AS epoch_at,
   CASE WHEN sync_marks_of = ${SOURCE} THEN sync_position END AS position,
-  CASE WHEN sync_marks_of = ${SOURCE} THEN sync_etag END AS etag, sync_failures > 0 AS suspect,
+  CASE WHEN sync_marks_of = ${SOURCE} THEN sync_etag END AS etag, sync_failures > 0 AS suspect, sync_slow AS slow,
   (SELECT opening FROM vendor_breakers b WHERE b.vendor_id = vendors.vendor_id AND ${NOT_CLOSED}) AS opening,
   EXISTS (SELECT FROM stock_sync_runs r WHERE r.vendor_id = vendors.vendor_id AND r.status = 'held') AS has_held_run,
   EXISTS (
@@ -94,19 +97,25 @@ const LEASED = `${VENDOR_COLUMNS}, address_epochs, ${timestampText('address_sinc
 @Injectable()
 export class SyncLeaseRepository {
   /**
-   * Takes the vendor that has been due longest, if any is due and free; `suspects`: also one whose last poll failed. While
+   * Takes the vendor that has been due longest, if any is due and free; `suspects`: also one whose last poll failed, `slow`:
+   * also one whose last poll took long. While
    * its breaker is open a vendor is due only if an operator asked for it, who may know more than we do.
    */
   async takeDue(
     on: Connection,
-    { leaseMs, intervalMsDefault, suspects }: { leaseMs: number; intervalMsDefault: number; suspects: boolean },
+    {
+      leaseMs,
+      intervalMsDefault,
+      suspects,
+      slow,
+    }: { leaseMs: number; intervalMsDefault: number; suspects: boolean; slow: boolean },
   ): Promise<SyncLease | undefined> {
     const taken = await row<LeaseRow>(
       on,
       `UPDATE vendors SET ${LEASE}
        WHERE vendor_id = (
          SELECT vendor_id FROM vendors v
-         WHERE enabled AND ($3 OR sync_failures = 0)
+         WHERE enabled AND ($3 OR sync_failures = 0) AND ($4 OR NOT sync_slow)
            AND (sync_due_at <= clock_timestamp() AND NOT EXISTS (
                SELECT FROM vendor_breakers b
                WHERE b.vendor_id = v.vendor_id AND ${NOT_CLOSED} AND b.open_until > clock_timestamp())
@@ -114,7 +123,7 @@ export class SyncLeaseRepository {
            AND (sync_leased_until IS NULL OR sync_leased_until < clock_timestamp())
          ORDER BY sync_due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
        RETURNING ${LEASED}`,
-      [leaseMs, intervalMsDefault, suspects],
+      [leaseMs, intervalMsDefault, suspects, slow],
     );
     return taken && leaseOf(taken);
   }
@@ -229,15 +238,20 @@ export class SyncLeaseRepository {
    * Gives the lease back; the vendor is due again after the delay, or sooner where it was registered anew meanwhile. (A time
    * of registration that lies ahead is of before our own clock was set back.)
    */
-  async release(on: Connection, { vendor, token, polledAt }: SyncLease, delayMs: number): Promise<void> {
+  async release(
+    on: Connection,
+    { vendor, token, polledAt }: SyncLease,
+    delayMs: number,
+    tookLong: boolean | null = null,
+  ): Promise<void> {
     await rows(
       on,
-      `UPDATE vendors SET sync_leased_until = NULL,
+      `UPDATE vendors SET sync_leased_until = NULL, sync_slow = COALESCE($5, sync_slow),
          sync_due_at = LEAST(
            clock_timestamp() + $3::integer * interval '1 ms',
            CASE WHEN updated_at > $4 AND updated_at <= clock_timestamp() THEN sync_due_at END)
        WHERE vendor_id = $1 AND sync_token = $2`,
-      [vendor.vendorId, token, Math.round(delayMs), polledAt],
+      [vendor.vendorId, token, Math.round(delayMs), polledAt, tookLong],
     );
   }
 }
@@ -257,6 +271,7 @@ function leaseOf(taken: LeaseRow): SyncLease {
     suspect: taken.suspect,
     addressEpochs: taken.address_epochs,
     addressSince: taken.address_since,
+    slow: taken.slow,
     leave: { vendorId: taken.vendor_id, operation: 'stock', opening: taken.opening, givenAt: performance.now() },
   };
 }

@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { Transaction } from '../../database/sql';
 import type { Gate } from './gate';
-import type { StagedListing } from './settling';
+import { NOTHING_WITHHELD, type StagedListing } from './settling';
 import type { SyncLease, SyncLeaseRepository } from './sync-lease.repository';
 
 /** What a vendor waits for another worker when ours has died; a heartbeat keeps the lease of one that lives. */
@@ -26,10 +26,13 @@ export class SyncRunInHand {
   ) {}
 
   /** A listing of these times as this run applies it. */
-  listing(times: Pick<StagedListing, 'asOf' | 'polledAt' | 'firstPolledAt'>): StagedListing {
+  listing(
+    times: Pick<StagedListing, 'asOf' | 'polledAt' | 'firstPolledAt'>,
+    withheld = NOTHING_WITHHELD,
+  ): StagedListing {
     const { vendor, epochAt } = this.lease;
     const { vendorId, clockMarginMs, feedMaxAgeMs } = vendor;
-    return { syncRunId: this.syncRunId, vendorId, clockMarginMs, feedMaxAgeMs, epochAt, ...times };
+    return { syncRunId: this.syncRunId, vendorId, clockMarginMs, feedMaxAgeMs, epochAt, withheld, ...times };
   }
 
   /** Throws `SyncLeaseLost`, and nothing is written. */

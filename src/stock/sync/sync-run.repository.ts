@@ -36,7 +36,14 @@ export class SyncRunRepository {
     tx: Transaction,
     newRunId: string,
     { vendorId, polledAt, addressEpoch }: { vendorId: string; polledAt: Date; addressEpoch: number },
-  ): Promise<{ syncRunId: string; trigger: SyncTrigger }> {
+  ): Promise<{ syncRunId: string; trigger: SyncTrigger; heldAgain: boolean }> {
+    // Accepted by an operator whose process ended before it was applied: it waits again, with what they said.
+    const heldAgain = await row(
+      tx,
+      `UPDATE stock_sync_runs SET status = 'held', finished_at = clock_timestamp()
+       WHERE vendor_id = $1 AND status = 'running' AND decided_by IS NOT NULL RETURNING sync_run_id`,
+      [vendorId],
+    );
     await rows(
       tx,
       `UPDATE stock_sync_runs SET status = 'failed', finished_at = now(), error = 'the worker that ran it is gone'
@@ -55,14 +62,14 @@ export class SyncRunRepository {
        WHERE vendor_id = $1 AND status = 'pending' RETURNING sync_run_id`,
       [vendorId, polledAt, addressEpoch],
     );
-    if (asked) return { syncRunId: asked.sync_run_id, trigger: 'manual' };
+    if (asked) return { syncRunId: asked.sync_run_id, trigger: 'manual', heldAgain: heldAgain !== undefined };
     await rows(
       tx,
       `INSERT INTO stock_sync_runs (sync_run_id, vendor_id, trigger, kind, status, polled_at, address_epoch)
        VALUES ($1, $2, 'schedule', 'full', 'running', $3, $4)`,
       [newRunId, vendorId, polledAt, addressEpoch],
     );
-    return { syncRunId: newRunId, trigger: 'schedule' };
+    return { syncRunId: newRunId, trigger: 'schedule', heldAgain: heldAgain !== undefined };
   }
 
   /** The vendor's run that waits for a worker: this one, where there was none. */

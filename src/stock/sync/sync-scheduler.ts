@@ -13,6 +13,13 @@ const RUNS_MAX = 32;
  * there are, the others find room.
  */
 const SUSPECT_RUNS_MAX = 16;
+/**
+ * Of these, vendors whose last poll took long, well as it ended: one that drips may do so for minutes, every time. With the
+ * suspects they leave a quarter of the places to all the others.
+ */
+const SLOW_RUNS_MAX = 8;
+/** A million rows take about as long. */
+const SLOW_MS = 30_000;
 /** How often we look which vendor is due. */
 const LOOK_EVERY_MS = 200;
 /** Polls are spread by up to this share of the interval, so that vendors registered together drift apart. */
@@ -21,7 +28,7 @@ const JITTER_SHARE = 0.1;
 /** Polls each vendor at its interval, one run a vendor at a time over all workers (the lease sees to that). */
 @Injectable()
 export class SyncScheduler implements Agent {
-  readonly limits = { runs: RUNS_MAX, suspectRuns: SUSPECT_RUNS_MAX };
+  readonly limits = { runs: RUNS_MAX, suspectRuns: SUSPECT_RUNS_MAX, slowRuns: SLOW_RUNS_MAX, slowMs: SLOW_MS };
   private readonly logger = new Logger(SyncScheduler.name);
   private readonly loop: Loop;
   private readonly underWay = new Map<Promise<void>, SyncLease>();
@@ -52,7 +59,7 @@ export class SyncScheduler implements Agent {
   /** Starts what is due, as far as there is room. */
   async runOnce(): Promise<number> {
     while (this.underWay.size < this.limits.runs && !this.stopping.signal.aborted) {
-      const lease = await this.sync.takeDue(this.hasRoomForSuspects());
+      const lease = await this.sync.takeDue(this.hasRoomFor());
       if (!lease) break;
       const run = this.poll(lease).finally(() => this.underWay.delete(run));
       this.underWay.set(run, lease);
@@ -60,9 +67,12 @@ export class SyncScheduler implements Agent {
     return LOOK_EVERY_MS;
   }
 
-  private hasRoomForSuspects(): boolean {
-    const suspects = [...this.underWay.values()].filter(({ suspect }) => suspect);
-    return suspects.length < this.limits.suspectRuns;
+  private hasRoomFor(): { suspects: boolean; slow: boolean } {
+    const leases = [...this.underWay.values()];
+    return {
+      suspects: leases.filter(({ suspect }) => suspect).length < this.limits.suspectRuns,
+      slow: leases.filter(({ slow }) => slow).length < this.limits.slowRuns,
+    };
   }
 
   private async poll(lease: SyncLease): Promise<void> {
@@ -71,7 +81,7 @@ export class SyncScheduler implements Agent {
       const result = await this.sync.run(lease, this.stopping.signal);
       const spentMs = performance.now() - startedAt;
       this.metrics.count(lease.vendor.vendorId, result, spentMs);
-      await this.sync.release(lease, this.delayUntilNext(lease, spentMs));
+      await this.sync.release(lease, this.delayUntilNext(lease, spentMs), spentMs > this.limits.slowMs);
     } catch (error) {
       this.logger.warn({ err: error, vendorId: lease.vendor.vendorId }, 'A stock sync could not be recorded');
     }

@@ -10,6 +10,9 @@ import { StockSync } from './stock-sync';
 import { SyncLeaseRepository } from './sync-lease.repository';
 import { SyncMetrics } from './sync-metrics';
 import { SyncRunRepository } from './sync-run.repository';
+import { Holding } from './holding';
+import { Withheld } from './withheld';
+import { WithheldRepository } from './withheld.repository';
 import { SyncRunQueries } from './sync-run-queries';
 
 /** Polling, and deciding about what a poll brought. */
@@ -20,6 +23,7 @@ import { SyncRunQueries } from './sync-run-queries';
     Applying,
     Decision,
     FreshnessQueries,
+    Holding,
     Staging,
     StagingRepository,
     StockSync,
@@ -27,6 +31,8 @@ import { SyncRunQueries } from './sync-run-queries';
     SyncMetrics,
     SyncRunRepository,
     SyncRunQueries,
+    Withheld,
+    WithheldRepository,
   ],
   exports: [Decision, FreshnessQueries, StockSync, SyncMetrics, SyncRunQueries],
 })

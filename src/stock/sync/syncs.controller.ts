@@ -78,7 +78,7 @@ export class SyncsController {
     operationId: 'acceptSync',
     summary: 'Apply a held stock sync',
     description:
-      'Takes the SKUs that its listing lacks off sale; a listing that was held for its time (`CLOCK`) is applied whole, ' +
+      'Takes the SKUs that its listing lacks off sale, gives the prices and adds the SKUs that were withheld; a listing that was held for its time (`CLOCK`) is applied whole, ' +
       'and open orders stay counted until a later poll contains them. Answers when it is done.',
   })
   accept(

@@ -77,5 +77,6 @@ export function vendorAt(baseUrl: string, kind: string): Vendor {
     staleStock: { policy: 'sell', bufferQuantity: 0 },
     consistencyLagMs: 0,
     deliveryAttemptsMax: null,
+    productsMax: 5_000_000,
   };
 }

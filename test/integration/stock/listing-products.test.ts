@@ -1,4 +1,5 @@
 import { type ProductFilter, ProductQueries } from '../../../src/stock/product-queries';
+import { SEARCHABLE } from '../../../src/stock/name-search';
 import { createApp, type TestApp } from '../../support/app';
 
 const PRODUCTS = 300_000;
@@ -78,6 +79,18 @@ describe('listing one of 390,000 products', () => {
     expect(nodes.map((node) => node['Index Name']).join()).toContain(index);
     expect(nodes.filter((node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] !== 'vendors')).toEqual([]);
     expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(BUFFERS_MAX);
+  });
+
+  it.each(['zqx', 'z qx', ' zq', 'zq!', '漢字'])('searches by %p with the index of names', async (q) => {
+    expect(q).toMatch(SEARCHABLE);
+    const plan = await planOf({ q });
+    const nodes = [...nodesOf(plan)].filter((node) => node['Actual Loops'] > 0);
+    expect(nodes.map((node) => node['Index Name']).join()).toContain('replace_idx');
+    expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(BUFFERS_MAX);
+  });
+
+  it.each(['z', 'zq', '%', '___', "'", '\\', '%%%', '4'])('has no index to search by %p', (q) => {
+    expect(q).not.toMatch(SEARCHABLE);
   });
 
   it.each([

@@ -74,6 +74,28 @@ describe('many vendors', () => {
     await polledOften(healthy(2));
     expect([...polls].filter(([vendorId]) => vendorId.startsWith('hanging'))).toHaveLength(2);
   });
+
+  it('find room however many others answer slowly and well, once these are known for it', async () => {
+    const scheduler = app.context.get(SyncScheduler);
+    Object.assign(scheduler.limits, { runs: 4, slowRuns: 2 });
+    for (const vendorId of healthy(2)) await open(vendorId, well);
+    for (let index = 0; index < 8; index++) await open(`slow-${index}`, () => ({ hang }));
+    await app.dataSource.query(`UPDATE vendors SET sync_slow = true WHERE vendor_id LIKE 'slow%'`);
+    scheduler.start();
+    await polledOften(healthy(2));
+    expect([...polls].filter(([vendorId]) => vendorId.startsWith('slow'))).toHaveLength(2);
+  });
+
+  it.each([0, 600_000])('are known for it by how long their last poll took (slow from %i ms on)', async (slowMs) => {
+    const scheduler = app.context.get(SyncScheduler);
+    Object.assign(scheduler.limits, { slowMs });
+    await open('acme', well);
+    await app.dataSource.query(`UPDATE vendors SET sync_slow = $1`, [slowMs !== 0]);
+    scheduler.start();
+    const slow = async (): Promise<boolean> =>
+      (await app.dataSource.query('SELECT sync_slow FROM vendors'))[0].sync_slow;
+    await waitFor(async () => (await slow()) === (slowMs === 0), { withinMs: 10_000, what: 'the poll to be judged' });
+  });
 });
 
 describe('a run', () => {
@@ -118,11 +140,11 @@ describe('a run', () => {
     room.stock.answers(() => Promise.reject(new Error('no')));
     await room.app.sync('acme');
     await room.app.dataSource.query('UPDATE vendors SET sync_due_at = now()');
-    expect(await sync().takeDue(false)).toBeUndefined();
+    expect(await sync().takeDue({ suspects: false })).toBeUndefined();
     room.stock.lists(at(-50), { A: 5 });
     await room.app.sync('acme');
     await room.app.dataSource.query('UPDATE vendors SET sync_due_at = now()');
-    expect(await sync().takeDue(false)).toMatchObject({ suspect: false });
+    expect(await sync().takeDue({ suspects: false })).toMatchObject({ suspect: false });
   });
 
   it('is asked for once while it waits, taken at once, and told everything', async () => {
