@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { OutcomesDataSource } from '../../database/pools';
 import { row } from '../../database/sql';
 
 @Injectable()
 export class OpenWork {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: OutcomesDataSource) {}
 
   /** Whether a message to the vendor waits in the outbox: the first sign of work for one that had none. */
   async hasMessage(vendorId: string): Promise<boolean> {

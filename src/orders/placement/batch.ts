@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { PlacingDataSource } from '../../database/pools';
 import { Config } from '../../config/config';
-import type { Transaction } from '../../database/sql';
+import type { Connection, Transaction } from '../../database/sql';
 import { parseProductId } from '../../stock/product';
 import { StockRepository } from '../../stock/stock.repository';
 import { timesPrice } from '../money';
@@ -17,13 +17,18 @@ import { type Asked, isRemembered, type Verdict, verdictsOn } from './verdict';
 @Injectable()
 export class Batch {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly dataSource: PlacingDataSource,
     private readonly stock: StockRepository,
     private readonly idempotency: IdempotencyRepository,
     private readonly queries: OrderQueries,
     private readonly repository: PlacementRepository,
     private readonly config: Config,
   ) {}
+
+  /** Placing's own connections, for a statement of its own. */
+  get on(): Connection {
+    return this.dataSource.manager;
+  }
 
   /** Answers each in its place, after the commit. Throws what the database throws: then none is written. */
   async commit(batch: Asked[]): Promise<Settled<Placed>[]> {
