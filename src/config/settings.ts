@@ -24,7 +24,11 @@ export const settings = {
     ['postgres:', 'postgresql:'],
   ),
   databasePoolMax: integer(
-    { key: 'DATABASE_POOL_MAX', default: 10, meaning: 'Database connections a process opens at most.' },
+    {
+      key: 'DATABASE_POOL_MAX',
+      default: 10,
+      meaning: 'Database connections a process opens at most, divided by what they are for (operating.md).',
+    },
     2,
     500,
   ),

@@ -20,10 +20,12 @@ import { FullPolledAt1765200000000 } from './migrations/1765200000000-full-polle
 import { VendorAddresses1765510000000 } from './migrations/1765510000000-vendor-addresses';
 import { ReconciliationFailures1765600000000 } from './migrations/1765600000000-reconciliation-failures';
 import { ReconciliationProgress1765601000000 } from './migrations/1765601000000-reconciliation-progress';
-import { ONE_CORE_EACH, sessionAt, sessionSettings, verifySession } from './session';
+import { ONE_CORE_EACH, sessionAt, sessionSettings, type SessionSettings, verifySession } from './session';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** Of a list or search: whoever reads more than that at a time has to narrow it. */
+export const LIST_TIMEOUT_MS = 2000;
 /**
  * A server that lives has said something by then, if only that a statement took too long. One that lost its power, or whose
  * connection a router forgot, says nothing for the quarter of an hour that the system goes on sending.
@@ -75,6 +77,8 @@ export interface PoolOptions {
   serves?: boolean;
   /** `ALLOW_UNSAFE_DATABASE`. */
   unsafeAllowed?: boolean;
+  /** Of its sessions, beside what all have. */
+  settings?: SessionSettings;
 }
 
 export const migrations = [
@@ -101,7 +105,7 @@ export const migrations = [
 /** Throws `UnsuitableSession` and `UnsafeDatabase` at a connection that is not what we rely on. */
 export function dataSourceOptions(url: string, pool: PoolOptions): DataSourceOptions {
   const { serves = false, unsafeAllowed = false } = pool;
-  const settings = sessionSettings({ ...ONE_CORE_EACH, ...LIMITS });
+  const settings = sessionSettings({ ...ONE_CORE_EACH, ...LIMITS, ...pool.settings });
   const session = sessionAt(url, settings);
   return {
     type: 'postgres',

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { HalfRestored } from './half-restored';
 import { pendingMigrations } from './migrate';
+import { Pools } from './pools';
 import { SchemaTooNew } from './schema-too-new';
 import { UNSAFE_SETTINGS } from './session';
 import { UnsafeDatabase, UnsuitableSession } from './session.errors';
@@ -18,7 +19,10 @@ export class DatabaseConnector {
   private stopped = false;
   private migrated = false;
 
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly pools: Pools,
+  ) {}
 
   /**
    * Resolves once the database answers and is migrated, or when stopped before that. Throws `SchemaTooNew`,
@@ -38,7 +42,7 @@ export class DatabaseConnector {
   /** What keeps the database from serving, or undefined. Throws `SchemaTooNew`, which no waiting mends. */
   async obstacle(): Promise<string | undefined> {
     try {
-      if (!this.dataSource.isInitialized) return 'the database cannot be reached';
+      if (!this.pools.areOpen) return 'the database cannot be reached';
       if (this.migrated) {
         await this.dataSource.query('SELECT 1');
         return undefined;
@@ -58,9 +62,9 @@ export class DatabaseConnector {
   }
 
   private async tryOnce(): Promise<string | undefined> {
-    if (!this.dataSource.isInitialized) {
+    if (!this.pools.areOpen) {
       try {
-        await this.dataSource.initialize();
+        await this.pools.open();
       } catch (error) {
         if (isUnsuitable(error)) throw error;
         return `the database cannot be reached (${(error as Error).message})`;

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { DataSource } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import { Exposition } from '../observability/metrics/exposition';
+import { Pools } from './pools';
 
 const NAME = 'holdfast_db_pool_connections';
 
@@ -9,12 +10,16 @@ const NAME = 'holdfast_db_pool_connections';
 @Injectable()
 export class PoolMetrics {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly pools: Pools,
     exposition: Exposition,
   ) {
     const help = 'Database connections of this process: open, idle, and requests that wait for one';
     exposition.tell([{ name: NAME, help, labelNames: ['state'] }], () => {
-      const { totalCount: total, idleCount: idle, waitingCount: waiting } = this.pool ?? NO_POOL;
+      const sum = (of: (pool: Pool) => number): number =>
+        this.pools.all.reduce((total, each) => total + of(poolOf(each) ?? NO_POOL), 0);
+      const total = sum(({ totalCount }) => totalCount);
+      const idle = sum(({ idleCount }) => idleCount);
+      const waiting = sum(({ waitingCount }) => waitingCount);
       return Object.entries({ total, idle, waiting }).map(([state, value]) => ({
         name: NAME,
         labels: { state },
@@ -22,11 +27,11 @@ export class PoolMetrics {
       }));
     });
   }
-
-  /** Undefined until the database could be reached for the first time. */
-  private get pool(): Pool | undefined {
-    return (this.dataSource.driver as unknown as { master?: Pool }).master;
-  }
 }
 
-const NO_POOL = { totalCount: 0, idleCount: 0, waitingCount: 0 };
+/** Undefined until the database could be reached for the first time. */
+function poolOf(dataSource: DataSource): Pool | undefined {
+  return (dataSource.driver as unknown as { master?: Pool }).master;
+}
+
+const NO_POOL = { totalCount: 0, idleCount: 0, waitingCount: 0 } as Pool;

@@ -1,7 +1,7 @@
-import type { ClientBase } from 'pg';
+import type { ClientBase, QueryResult } from 'pg';
 import { ReadOnlyServer, UnsafeDatabase, UnsuitableSession } from './session.errors';
 
-/** By PostgreSQL's own names, in the unit that `pg_settings` shows: time-outs are in milliseconds. */
+/** By PostgreSQL's own names; time-outs are in milliseconds. */
 export type SessionSettings = Readonly<Record<string, string | number>>;
 
 /**
@@ -43,6 +43,10 @@ export const ONE_CORE_EACH: SessionSettings = {
   // A plan that was made for one value each time would be made each time.
   plan_cache_mode: 'auto',
   enable_partition_pruning: 'on',
+  enable_seqscan: 'on',
+  enable_indexscan: 'on',
+  enable_indexonlyscan: 'on',
+  enable_nestloop: 'on',
 };
 
 /** Off, a crash of the server's machine loses what was confirmed, or the whole database. */
@@ -56,8 +60,9 @@ const RAISE = `
   SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local');
   SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('transaction_timeout', true) <> '0'`;
 
-const FOUND = `
-  SELECT name, setting FROM pg_settings WHERE name = ANY($1)
+/** `current_setting`, not `pg_settings`: that view reads all 350 of them, and every new connection asks. */
+const found = (names: string[]): string => `
+  SELECT name, current_setting(name, true) AS setting FROM unnest('{${names.join(',')}}'::text[]) AS name
   UNION ALL SELECT 'in_recovery', pg_is_in_recovery()::text`;
 
 /** Of a session that has them all; further ones win. */
@@ -92,23 +97,36 @@ export interface Expected {
  */
 export async function verifySession(client: ClientBase, expected: Expected): Promise<void> {
   const wanted: SessionSettings = { ...expected.settings, ...FOUND_ONLY };
-  await client.query(RAISE);
-  const names = [...Object.keys(wanted), 'synchronous_commit', ...SAFE_SERVER];
-  const { rows } = await client.query<{ name: string; setting: string }>(FOUND, [names]);
-  const found = new Map(rows.map(({ name, setting }) => [name, setting]));
-  if (expected.serves && found.get('in_recovery') === 'true') throw new ReadOnlyServer();
+  const inForce = await settingsOf(client, [...Object.keys(wanted), 'synchronous_commit', ...SAFE_SERVER]);
+  if (expected.serves && inForce.get('in_recovery') === 'true') throw new ReadOnlyServer();
   for (const [name, value] of Object.entries(wanted)) {
-    if (found.get(name) !== String(value)) throw new UnsuitableSession(name, found.get(name), String(value));
+    if (!isSame(inForce.get(name), value)) throw new UnsuitableSession(name, inForce.get(name), String(value));
   }
-  const commit = found.get('synchronous_commit')!;
+  const commit = inForce.get('synchronous_commit')!;
   if (commit === 'off' || commit === 'local') throw new UnsuitableSession('synchronous_commit', commit, 'on');
-  const unsafe = SAFE_SERVER.find((name) => found.get(name) === 'off');
+  const unsafe = SAFE_SERVER.find((name) => inForce.get(name) === 'off');
   if (unsafe !== undefined && expected.serves && !expected.unsafeAllowed) throw new UnsafeDatabase(unsafe);
 }
 
 /** Which of the settings that keep confirmed orders through a crash are off at this server. */
 export const UNSAFE_SETTINGS = `
   SELECT name FROM pg_settings WHERE name = ANY('{${SAFE_SERVER.join(',')}}') AND setting = 'off' ORDER BY name`;
+
+/** In one round trip. */
+async function settingsOf(client: ClientBase, names: string[]): Promise<Map<string, string>> {
+  const results: unknown = await client.query(`${RAISE};${found(names)}`);
+  const { rows } = (results as QueryResult<{ name: string; setting: string }>[]).at(-1)!;
+  return new Map(rows.map(({ name, setting }) => [name, setting]));
+}
+
+const MS_OF: Record<string, number> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Of numbers the server shows time-outs in the largest unit that fits, such as 30s. */
+function isSame(shown: string | undefined, value: string | number): boolean {
+  if (typeof value === 'string') return shown === value;
+  const [, count, unit] = /^(-?\d+)(ms|s|min|h|d)?$/.exec(shown ?? '') ?? [];
+  return count !== undefined && Number(count) * (unit === undefined ? 1 : MS_OF[unit]!) === value;
+}
 
 /** In start-up options a space separates. */
 function escaped(value: string): string {

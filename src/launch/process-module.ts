@@ -21,7 +21,7 @@ export function processModule(mode: keyof typeof rooms, config: Config): Dynamic
       ConfigModule.of(config),
       LoggingModule,
       MetricsModule,
-      DatabaseModule,
+      DatabaseModule.of(mode),
       LifecycleModule,
       HealthModule.of(mode === 'worker' ? 'worker' : 'api'),
       ...rooms[mode],

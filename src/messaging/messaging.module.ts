@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { Config } from '../config/config';
+import { OutcomesDataSource } from '../database/pools';
 import { Vitals } from '../lifecycle/vitals';
 import { isTransientDatabaseError as isTransient } from '../database/database-errors';
 import { Broker } from './broker';
@@ -25,10 +25,10 @@ export class MessagingModule {}
   providers: [
     {
       provide: Broker,
-      inject: [Config, DataSource, Outbox, OutboxRepository, DeadLetterRepository, Vitals, MessageMetrics],
+      inject: [Config, OutcomesDataSource, Outbox, OutboxRepository, DeadLetterRepository, Vitals, MessageMetrics],
       useFactory: (
         { rabbitmqUrl: url, rabbitmqPrefix: prefix }: Config,
-        dataSource: DataSource,
+        dataSource: OutcomesDataSource,
         outbox: Outbox,
         repository: OutboxRepository,
         deadLetters: DeadLetterRepository,

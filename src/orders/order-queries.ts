@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { ListsDataSource } from '../database/pools';
 import { type Connection, row, rows } from '../database/sql';
 import { timestampText } from '../http/cursor';
 import { UUID } from '../http/rules';
@@ -34,6 +35,7 @@ export interface ListedOrder {
 export class OrderQueries {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly lists: ListsDataSource,
     private readonly orderEvents: OrderEventsRepository,
   ) {}
 
@@ -74,12 +76,10 @@ export class OrderQueries {
     if (productId !== undefined && vendorId !== undefined && parseProductId(productId)?.vendorId !== vendorId)
       return [];
     const { conditions, values } = conditionsOf(filter);
-    const found = await rows<OrderRow & { created_at_text: string }>(
-      this.dataSource.manager,
-      `SELECT ${ORDER_COLUMNS}, ${timestampText('created_at')} AS created_at_text FROM orders ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
-       ORDER BY created_at DESC, order_id DESC LIMIT ${filter.limit}`,
-      values,
-    );
+    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+    const statement = `SELECT ${ORDER_COLUMNS}, ${timestampText('created_at')} AS created_at_text FROM orders ${where}
+       ORDER BY created_at DESC, order_id DESC LIMIT ${filter.limit}`;
+    const found = await this.lists.read((on) => rows<OrderRow & { created_at_text: string }>(on, statement, values));
     return found.map((listed) => ({ order: orderOf(listed), sortKey: [listed.created_at_text, listed.order_id] }));
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config';
+import { ListsDataSource } from '../database/pools';
 import { prepared, rows } from '../database/sql';
 import { staleSql } from '../vendors/vendor.repository';
 import { parseProductId, type Product } from './product';
@@ -41,6 +42,7 @@ const READ = `
 export class ProductQueries {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly lists: ListsDataSource,
     private readonly config: Config,
   ) {}
 
@@ -72,14 +74,13 @@ export class ProductQueries {
    */
   async list(filter: ProductFilter): Promise<Product[]> {
     const { ofVendors, ofProducts, values } = conditionsOf(filter);
-    const found = await rows<ProductRow>(
-      this.dataSource.manager,
-      `SELECT ${productColumns('$1::integer')}
+    const statement = `SELECT ${productColumns('$1::integer')}
        FROM vendors v CROSS JOIN LATERAL (
          SELECT * FROM products p WHERE ${ofProducts.join(' AND ')} ORDER BY p.product_id LIMIT ${filter.limit}) p
        ${ofVendors.length > 0 ? `WHERE ${ofVendors.join(' AND ')}` : ''}
-       ORDER BY v.vendor_id, p.product_id LIMIT ${filter.limit}`,
-      [this.config.stockSyncIntervalMs, ...values],
+       ORDER BY v.vendor_id, p.product_id LIMIT ${filter.limit}`;
+    const found = await this.lists.read((on) =>
+      rows<ProductRow>(on, statement, [this.config.stockSyncIntervalMs, ...values]),
     );
     return found.map((product) => productOf(product, this.config.currency));
   }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { OutcomesDataSource } from '../database/pools';
 import { Config } from '../config/config';
 import { timeBudgets } from '../config/time-budgets';
 import { Breaker } from './breaker/breaker';
@@ -28,7 +28,7 @@ export class SpareCalls {
   private readonly leaseMs: number;
 
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly dataSource: OutcomesDataSource,
     private readonly slots: SlotRepository,
     private readonly breaker: Breaker,
     { vendorTimeoutMs }: Config,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { ListsDataSource } from '../../database/pools';
 import { type Connection, row, rows } from '../../database/sql';
 import { timestampText } from '../../http/cursor';
 import { UUID } from '../../http/rules';
@@ -31,7 +32,10 @@ const COLUMNS = `dead_letter_id AS "deadLetterId", vendor_id AS "vendorId", orde
 /** Dead letters as an operator sees them, with what was tried for their orders. */
 @Injectable()
 export class DeadLetterQueries {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly lists: ListsDataSource,
+  ) {}
 
   /** Throws `DeadLetterNotFound`. */
   async get(deadLetterId: string): Promise<DeadLetter> {
@@ -40,20 +44,19 @@ export class DeadLetterQueries {
       ? await row<LetterRow>(this.dataSource.manager, statement, [deadLetterId])
       : undefined;
     if (!found) throw new DeadLetterNotFound(deadLetterId);
-    return (await this.withAttempts([found]))[0]!;
+    return (await this.withAttempts(this.dataSource.manager, [found]))[0]!;
   }
 
   /** Newest first, with their sort keys. */
   async list(filter: DeadLetterFilter): Promise<{ letter: DeadLetter; sortKey: readonly string[] }[]> {
     const { conditions, values } = conditionsOf(filter);
-    const found = await rows<LetterRow>(
-      this.dataSource.manager,
-      `SELECT ${COLUMNS} FROM dead_letters ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
-       ORDER BY created_at DESC, dead_letter_id DESC LIMIT ${filter.limit}`,
-      values,
-    );
-    const letters = await this.withAttempts(found);
-    return letters.map((letter, index) => ({ letter, sortKey: [found[index]!.sort_key, letter.deadLetterId] }));
+    const statement = `SELECT ${COLUMNS} FROM dead_letters ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+       ORDER BY created_at DESC, dead_letter_id DESC LIMIT ${filter.limit}`;
+    return this.lists.read(async (on) => {
+      const found = await rows<LetterRow>(on, statement, values);
+      const letters = await this.withAttempts(on, found);
+      return letters.map((letter, index) => ({ letter, sortKey: [found[index]!.sort_key, letter.deadLetterId] }));
+    });
   }
 
   /** Of every vendor that is registered or has some; vendor null: those that name none. */
@@ -66,8 +69,9 @@ export class DeadLetterQueries {
     );
   }
 
-  private async withAttempts(found: LetterRow[]): Promise<DeadLetter[]> {
-    const attempts = await this.attemptsOf(found.map(({ orderId }) => orderId).filter((orderId) => orderId !== null));
+  private async withAttempts(on: Connection, found: LetterRow[]): Promise<DeadLetter[]> {
+    const named = found.map(({ orderId }) => orderId).filter((orderId) => orderId !== null);
+    const attempts = await this.attemptsOf(on, named);
     return found.map(({ sort_key: _, ...letter }) => ({
       ...letter,
       attempts: attempts.get(letter.orderId ?? '') ?? [],
@@ -77,9 +81,9 @@ export class DeadLetterQueries {
   }
 
   /** Oldest first, by order. */
-  private async attemptsOf(orderIds: string[]): Promise<Map<string, DeadLetterAttempt[]>> {
+  private async attemptsOf(on: Connection, orderIds: string[]): Promise<Map<string, DeadLetterAttempt[]>> {
     const found = await rows<AttemptRow>(
-      this.dataSource.manager,
+      on,
       `SELECT made.order_id AS "orderId", started_at AS at, finished_at AS "finishedAt", outcome, detail, counted
        FROM (SELECT DISTINCT unnest($1::varchar[])) AS named (order_id)
        CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { ListsDataSource } from '../../database/pools';
 import { type Connection, row, rows } from '../../database/sql';
 
 /** A vendor's orders that wait for its answer, or for their turn. */
@@ -33,11 +33,14 @@ const seconds = (since: string): string => `COALESCE(floor(extract(epoch FROM no
  */
 @Injectable()
 export class QueueQueries {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly lists: ListsDataSource) {}
 
   async get(): Promise<Queues> {
-    const on = this.dataSource.manager;
-    return { vendors: await this.ofVendors(on), outbox: await this.ofOutbox(on), deadLetters: await this.dead(on) };
+    return this.lists.read(async (on) => ({
+      vendors: await this.ofVendors(on),
+      outbox: await this.ofOutbox(on),
+      deadLetters: await this.dead(on),
+    }));
   }
 
   ofVendors(on: Connection): Promise<Queue[]> {

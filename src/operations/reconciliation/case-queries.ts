@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { ListsDataSource } from '../../database/pools';
 import { row, rows } from '../../database/sql';
 import { timestampText } from '../../http/cursor';
 import { UUID } from '../../http/rules';
@@ -29,7 +30,10 @@ const COLUMNS = `case_id AS "caseId", vendor_id AS "vendorId", order_id AS "orde
 /** Cases as an operator sees them. */
 @Injectable()
 export class CaseQueries {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly lists: ListsDataSource,
+  ) {}
 
   /** Throws `CaseNotFound`. */
   async get(caseId: string): Promise<Case> {
@@ -42,12 +46,9 @@ export class CaseQueries {
   /** Newest first, with their sort keys. */
   async list(filter: CaseFilter): Promise<{ found: Case; sortKey: readonly string[] }[]> {
     const { conditions, values } = conditionsOf(filter);
-    const found = await rows<CaseRow>(
-      this.dataSource.manager,
-      `SELECT ${COLUMNS} FROM reconciliation_cases ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
-       ORDER BY opened_at DESC, case_id DESC LIMIT ${filter.limit}`,
-      values,
-    );
+    const statement = `SELECT ${COLUMNS} FROM reconciliation_cases ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+       ORDER BY opened_at DESC, case_id DESC LIMIT ${filter.limit}`;
+    const found = await this.lists.read((on) => rows<CaseRow>(on, statement, values));
     return found.map((listed) => ({ found: caseOf(listed), sortKey: [listed.sort_key, listed.caseId] }));
   }
 }

@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import type { OutcomesDataSource } from '../../database/pools';
 import type { Transaction } from '../../database/sql';
 import type { Filed } from './case.repository';
 import type { Finding } from './case';
@@ -37,6 +38,7 @@ export class PartInHand {
   constructor(
     readonly claim: ClaimedPart,
     private readonly dataSource: DataSource,
+    private readonly heartbeats: OutcomesDataSource,
     private readonly parts: PartRepository,
   ) {}
 
@@ -53,7 +55,7 @@ export class PartInHand {
   async whileKept<Result>(work: () => Promise<Result>): Promise<Result> {
     // One that fails is not the end: the part itself finds out whether the lease is still its own.
     const beat = () =>
-      void this.parts.renew(this.dataSource.manager, this.claim, PART_LEASE_MS, this.progress).catch(() => undefined);
+      void this.parts.renew(this.heartbeats.manager, this.claim, PART_LEASE_MS, this.progress).catch(() => undefined);
     const heartbeat = setInterval(beat, HEARTBEAT_MS);
     return work().finally(() => clearInterval(heartbeat));
   }

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { OutcomesDataSource } from '../../database/pools';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { OwnBooks } from './own-books';
 import { PART_LEASE_MS, PartInHand } from './part-in-hand';
@@ -17,6 +18,7 @@ export class Reconciliation {
 
   constructor(
     private readonly dataSource: DataSource,
+    private readonly heartbeats: OutcomesDataSource,
     private readonly registry: VendorRegistry,
     private readonly parts: PartRepository,
     private readonly progress: ProgressRepository,
@@ -31,7 +33,7 @@ export class Reconciliation {
 
   /** Runs a part to its end and records how it went; one that the signal ends is left to others. Never rejects. */
   async run(claim: ClaimedPart, signal: AbortSignal, msMax = PART_MS_MAX): Promise<void> {
-    const part = new PartInHand(claim, this.dataSource, this.parts);
+    const part = new PartInHand(claim, this.dataSource, this.heartbeats, this.parts);
     const overtime = AbortSignal.timeout(msMax);
     try {
       await part.whileKept(() => this.read(part, AbortSignal.any([signal, overtime])));

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { row, rows } from '../../database/sql';
+import { ListsDataSource } from '../../database/pools';
+import { type Connection, row, rows } from '../../database/sql';
 import { timestampText } from '../../http/cursor';
 import { UUID } from '../../http/rules';
 import { VendorRegistry } from '../../vendors/vendor-registry';
@@ -27,6 +28,7 @@ const COLUMNS = `reconciliation_run_id AS "reconciliationRunId", vendor_id AS "v
 export class RunQueries {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly lists: ListsDataSource,
     private readonly registry: VendorRegistry,
     private readonly runs: RunRepository,
   ) {}
@@ -44,7 +46,7 @@ export class RunQueries {
       ? await row<RunRow>(this.dataSource.manager, statement, [reconciliationRunId])
       : undefined;
     if (!found) throw new ReconciliationRunNotFound(reconciliationRunId);
-    return (await this.withParts([found]))[0]!;
+    return (await this.withParts(this.dataSource.manager, [found]))[0]!;
   }
 
   /** Newest first, with their sort keys. */
@@ -55,20 +57,19 @@ export class RunQueries {
     after?: readonly [requestedAt: string, id: string];
     limit: number;
   }): Promise<{ run: Run; sortKey: readonly string[] }[]> {
-    const found = await rows<RunRow>(
-      this.dataSource.manager,
-      `SELECT ${COLUMNS} FROM reconciliation_runs
+    const statement = `SELECT ${COLUMNS} FROM reconciliation_runs
        WHERE $1::timestamptz IS NULL OR (requested_at, reconciliation_run_id) < ($1, $2::varchar)
-       ORDER BY requested_at DESC, reconciliation_run_id DESC LIMIT $3`,
-      [after?.[0] ?? null, after?.[1] ?? null, limit],
-    );
-    const runs = await this.withParts(found);
-    return runs.map((run, index) => ({ run, sortKey: [found[index]!.sort_key, run.reconciliationRunId] }));
+       ORDER BY requested_at DESC, reconciliation_run_id DESC LIMIT $3`;
+    return this.lists.read(async (on) => {
+      const found = await rows<RunRow>(on, statement, [after?.[0] ?? null, after?.[1] ?? null, limit]);
+      const runs = await this.withParts(on, found);
+      return runs.map((run, index) => ({ run, sortKey: [found[index]!.sort_key, run.reconciliationRunId] }));
+    });
   }
 
-  private async withParts(found: RunRow[]): Promise<Run[]> {
+  private async withParts(on: Connection, found: RunRow[]): Promise<Run[]> {
     const parts = await rows<PartRow>(
-      this.dataSource.manager,
+      on,
       `SELECT reconciliation_run_id AS "reconciliationRunId", vendor_id AS "vendorId", status, started_at AS "startedAt",
               finished_at AS "finishedAt", compared, found, opened, closed, failed, skipped, note, findings, failures
        FROM reconciliation_parts WHERE reconciliation_run_id = ANY ($1) ORDER BY reconciliation_run_id, vendor_id`,

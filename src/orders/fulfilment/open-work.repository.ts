@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { OutcomesDataSource } from '../../database/pools';
 import { row, rows } from '../../database/sql';
 
 /** The condition of an index by vendor. An order that is not decided is held; one that is acknowledged is completed. */
@@ -7,7 +7,7 @@ const OPEN_HOLD = `hold_state IN ('held', 'acknowledged')`;
 
 @Injectable()
 export class OpenWork {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: OutcomesDataSource) {}
 
   /**
    * Vendors with a message in the outbox, the one that has waited longest first. Each is found by skipping through an index,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { Gate } from '../../database/gate';
+import { OutcomesDataSource } from '../../database/pools';
 import { Config } from '../../config/config';
 import { timeBudgets } from '../../config/time-budgets';
 import type { Transaction } from '../../database/sql';
@@ -36,15 +37,18 @@ export class VendorShut extends Error {
 @Injectable()
 export class OrdersInHand {
   private readonly limits: TakeLimits;
+  /** Those that wait for a slot ask again and again: half of the connections stay with those that record what came of theirs. */
+  private readonly gate: Gate;
 
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly dataSource: OutcomesDataSource,
     private readonly slots: SlotRepository,
     private readonly claims: ClaimRepository,
     private readonly attempts: AttemptRepository,
     private readonly events: OrderEventsRepository,
     { vendorTimeoutMs, deliveryAttemptsMax, deliveryAgeMsMax }: Config,
   ) {
+    this.gate = new Gate(Math.max(1, Math.floor(dataSource.options.poolSize! / 2)));
     this.limits = { ...timeBudgets(vendorTimeoutMs), deliveryAttemptsMax, deliveryAgeMsMax };
   }
 
@@ -54,7 +58,7 @@ export class OrdersInHand {
    */
   async take(orderId: string): Promise<OrderInHand | undefined> {
     const startedAt = performance.now();
-    const taking = await this.claims.take(this.dataSource.manager, orderId, this.limits);
+    const taking = await this.gate.pass(() => this.claims.take(this.dataSource.manager, orderId, this.limits));
     if (!taking.taken) {
       if (taking.because === 'nothingToDo') return undefined;
       throw taking.because === 'shut' ? new VendorShut(taking.shut) : new NoFreeSlot();

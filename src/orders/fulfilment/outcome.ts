@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { OutcomesDataSource } from '../../database/pools';
 import type { Transaction } from '../../database/sql';
 import { DeadLetterRepository } from '../../messaging/dead-letters/dead-letter.repository';
 import type { Message, OutgoingMessage } from '../../messaging/message';
@@ -25,7 +25,7 @@ import { recorded } from './recorded';
 @Injectable()
 export class Outcome {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly dataSource: OutcomesDataSource,
     private readonly stock: StockRepository,
     private readonly orders: OrderRepository,
     private readonly events: OrderEventsRepository,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { PlacingDataSource } from '../../database/pools';
 import { Config } from '../../config/config';
-import type { Transaction } from '../../database/sql';
+import type { Connection, Transaction } from '../../database/sql';
 import { parseProductId } from '../../stock/product';
 import { StockRepository } from '../../stock/stock.repository';
 import { timesPrice } from '../money';
@@ -20,13 +20,18 @@ export type Outcome = Settled<Placed> | { locked: string[] };
 @Injectable()
 export class Batch {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly dataSource: PlacingDataSource,
     private readonly stock: StockRepository,
     private readonly idempotency: IdempotencyRepository,
     private readonly queries: OrderQueries,
     private readonly repository: PlacementRepository,
     private readonly config: Config,
   ) {}
+
+  /** Placing's own connections, for a statement of its own. */
+  get on(): Connection {
+    return this.dataSource.manager;
+  }
 
   /**
    * Answers each in its place, after the commit. `skipLocked`: leaves out whoever asks for a product that something else has

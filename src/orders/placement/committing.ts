@@ -125,7 +125,7 @@ export class Committing {
   /** A transaction wrote all lines or none, so the first one speaks for the others. */
   private async findPlaced(batch: Asked[], placed: Map<Asked, Placed>): Promise<void> {
     const ids = batch.flatMap(({ lines }) => lines.map(({ orderId }) => orderId));
-    const found = new Map((await this.queries.findMany(ids)).map((order) => [order.orderId, order]));
+    const found = new Map((await this.queries.findMany(ids, this.batch.on)).map((order) => [order.orderId, order]));
     for (const asked of batch) {
       const orders = asked.lines.flatMap(({ orderId }) => found.get(orderId) ?? []);
       if (orders.length > 0) placed.set(asked, { orders: orders.map(asPlaced), replayed: false });

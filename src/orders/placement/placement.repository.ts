@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { PlacingDataSource } from '../../database/pools';
 import { isDuplicate } from '../../database/database-errors';
 import { newId } from '../../database/new-id';
 import { prepared, type Transaction } from '../../database/sql';
@@ -125,7 +125,7 @@ const WRITE = `
  */
 @Injectable()
 export class PlacementRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly dataSource: PlacingDataSource) {}
 
   /**
    * In a transaction of its own. Answers the grants by order, or undefined where not everything fits, some key is not new or,

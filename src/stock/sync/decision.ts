@@ -1,11 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { OutcomesDataSource } from '../../database/pools';
 import type { Transaction } from '../../database/sql';
 import { UUID } from '../../http/rules';
 import { NO_MARKS } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { Applying } from './applying';
-import { Gate } from './gate';
+import { Gate } from '../../database/gate';
 import { offsetMs } from './judge';
 import { Progress } from './progress';
 import { StagingRepository } from './staging.repository';
@@ -31,6 +32,7 @@ export class Decision {
 
   constructor(
     private readonly dataSource: DataSource,
+    private readonly heartbeats: OutcomesDataSource,
     private readonly registry: VendorRegistry,
     private readonly leases: SyncLeaseRepository,
     private readonly runs: SyncRunRepository,
@@ -55,7 +57,10 @@ export class Decision {
       if (!lease.addressEpochs.includes(waiting.addressEpoch)) throw new SyncSuperseded(syncRunId);
       const epochAt = waiting.heldFor === 'CLOCK' ? await this.leases.beginEpoch(tx, lease) : lease.epochAt;
       const seized = { ...lease, polledAt: waiting.polledAt, epochAt };
-      return { run: new SyncRunInHand(syncRunId, seized, this.gate, this.dataSource, this.leases), held: waiting };
+      return {
+        run: new SyncRunInHand(syncRunId, seized, this.gate, this.dataSource, this.heartbeats, this.leases),
+        held: waiting,
+      };
     });
     try {
       await run.whileKept(() => this.apply(run, held));

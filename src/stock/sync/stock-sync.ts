@@ -3,13 +3,14 @@ import type { Span } from '@opentelemetry/api';
 import { DataSource } from 'typeorm';
 import { Config } from '../../config/config';
 import { newId } from '../../database/new-id';
+import { OutcomesDataSource } from '../../database/pools';
 import { failed, inSpan, traceIdOf, traceparentBelow } from '../../observability/spans';
 import { Breaker } from '../../vendors/breaker/breaker';
 import { healthAfterPoll } from '../../vendors/breaker/call-health';
 import { type Listing, NO_MARKS, type PollMarks, VendorCallFailed } from '../../vendors/vendor-adapter';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { Applying } from './applying';
-import { Gate } from './gate';
+import { Gate } from '../../database/gate';
 import { Holding } from './holding';
 import { clockProblem, limitProblem, offsetMs, priceProblem, removalProblem } from './judge';
 import { planPoll } from './poll-plan';
@@ -41,6 +42,7 @@ export class StockSync {
 
   constructor(
     private readonly dataSource: DataSource,
+    private readonly heartbeats: OutcomesDataSource,
     private readonly registry: VendorRegistry,
     private readonly config: Config,
     private readonly leases: SyncLeaseRepository,
@@ -103,7 +105,7 @@ export class StockSync {
       return run;
     });
     const known = { ...lease, hasHeldRun: lease.hasHeldRun || opened.heldAgain };
-    const run = new SyncRunInHand(opened.syncRunId, known, this.gate, this.dataSource, this.leases);
+    const run = new SyncRunInHand(opened.syncRunId, known, this.gate, this.dataSource, this.heartbeats, this.leases);
     return { run, trigger: opened.trigger };
   }
 

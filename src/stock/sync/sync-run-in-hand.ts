@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
+import type { OutcomesDataSource } from '../../database/pools';
 import type { Transaction } from '../../database/sql';
-import type { Gate } from './gate';
+import type { Gate } from '../../database/gate';
 import { NOTHING_WITHHELD, type StagedListing } from './settling';
 import type { SyncLease, SyncLeaseRepository } from './sync-lease.repository';
 
@@ -22,6 +23,7 @@ export class SyncRunInHand {
     /** What all runs of a process share of the database. */
     readonly gate: Gate,
     private readonly dataSource: DataSource,
+    private readonly heartbeats: OutcomesDataSource,
     private readonly leases: SyncLeaseRepository,
   ) {}
 
@@ -49,7 +51,7 @@ export class SyncRunInHand {
   /** Keeps the lease while the work is under way, also where it waits for the vendor. */
   async whileKept<Result>(work: () => Promise<Result>): Promise<Result> {
     // One that fails is not the end: the run itself finds out whether the lease is still its own.
-    const beat = () => void this.leases.renew(this.dataSource.manager, this.lease, LEASE_MS).catch(() => undefined);
+    const beat = () => void this.leases.renew(this.heartbeats.manager, this.lease, LEASE_MS).catch(() => undefined);
     const heartbeat = setInterval(beat, HEARTBEAT_MS);
     return work().finally(() => clearInterval(heartbeat));
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { newId } from '../../database/new-id';
+import { ListsDataSource } from '../../database/pools';
 import { row, rows } from '../../database/sql';
 import { timestampText } from '../../http/cursor';
 import { UUID } from '../../http/rules';
@@ -29,6 +30,7 @@ const COLUMNS = `sync_run_id AS "syncRunId", vendor_id AS "vendorId", trigger, k
 export class SyncRunQueries {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly lists: ListsDataSource,
     private readonly registry: VendorRegistry,
     private readonly runs: SyncRunRepository,
   ) {}
@@ -61,14 +63,12 @@ export class SyncRunQueries {
     }: { status?: SyncStatus; after?: readonly [startedAt: string, syncRunId: string]; limit: number },
   ): Promise<{ run: SyncRun; sortKey: readonly string[] }[]> {
     await this.registry.get(vendorId);
-    const found = await rows<RunRow>(
-      this.dataSource.manager,
-      `SELECT ${COLUMNS} FROM stock_sync_runs
+    const statement = `SELECT ${COLUMNS} FROM stock_sync_runs
        WHERE vendor_id = $1 AND ($2::timestamptz IS NULL OR (started_at, sync_run_id) < ($2, $3::varchar))
          AND ($5::varchar IS NULL OR status = $5)
-       ORDER BY started_at DESC, sync_run_id DESC LIMIT $4`,
-      [vendorId, after?.[0] ?? null, after?.[1] ?? null, limit, status ?? null],
-    );
+       ORDER BY started_at DESC, sync_run_id DESC LIMIT $4`;
+    const values = [vendorId, after?.[0] ?? null, after?.[1] ?? null, limit, status ?? null];
+    const found = await this.lists.read((on) => rows<RunRow>(on, statement, values));
     return found.map((listed) => ({ run: runOf(listed), sortKey: [listed.sort_key, listed.syncRunId] }));
   }
 }

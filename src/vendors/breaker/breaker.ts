@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ConsecutiveBreaker } from 'cockatiel';
-import { DataSource } from 'typeorm';
+import { OutcomesDataSource } from '../../database/pools';
 import { Config } from '../../config/config';
 import type { CallHealth, CancelAnswer, LookUpAnswer, PurchaseAnswer } from '../vendor-adapter';
 import { BreakerRepository, type Operation, type Pause } from './breaker.repository';
@@ -41,7 +41,7 @@ export class Breaker {
   private readonly pause: Pause;
 
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly dataSource: OutcomesDataSource,
     private readonly repository: BreakerRepository,
     { retryDelayMsMax }: Config,
   ) {

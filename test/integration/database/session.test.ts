@@ -129,7 +129,7 @@ describe('the sessions of our connections', () => {
     at.searchParams.set('statement_timeout', '60000');
     const { message } = await refusal(serving({}, at.toString()));
     expect(message).toMatch(
-      /setting statement_timeout is "60000" in our sessions and has to be "30000": .*DATABASE_URL/,
+      /setting statement_timeout is "1min" in our sessions and has to be "30000": .*DATABASE_URL/,
     );
   });
 

@@ -35,7 +35,7 @@ describe('listing two hundred thousand dead letters', () => {
 
   /** What the statement that the query really runs does. */
   async function planOf(filter: Omit<DeadLetterFilter, 'limit'>): Promise<Plan> {
-    const query = jest.spyOn(queries['dataSource'].manager, 'query');
+    const query = jest.spyOn(queries['lists'].manager, 'query');
     await queries.list({ ...filter, limit: 51 });
     const [statement, values] = query.mock.calls[0] as unknown as [string, unknown[]];
     query.mockRestore();

@@ -67,7 +67,7 @@ describe('listing one of a million orders', () => {
 
   /** What the statement that the query really runs does. */
   async function planOf(filter: Omit<OrderFilter, 'limit'>): Promise<Plan> {
-    const query = jest.spyOn(app.context.get(OrderQueries)['dataSource'].manager, 'query');
+    const query = jest.spyOn(app.context.get(OrderQueries)['lists'].manager, 'query');
     await queries.list({ ...filter, limit: 51 });
     const [statement, values] = query.mock.calls[0] as unknown as [string, unknown[]];
     query.mockRestore();
@@ -122,7 +122,7 @@ describe('listing one of a million orders', () => {
   });
 
   it('reads nothing to find none of a vendor that a product does not belong to', async () => {
-    const query = jest.spyOn(queries['dataSource'].manager, 'query');
+    const query = jest.spyOn(queries['lists'].manager, 'query');
     expect(await queries.list({ productId: 'v0:S1', vendorId: 'v1', limit: 51 })).toEqual([]);
     expect(query).not.toHaveBeenCalled();
     query.mockRestore();

@@ -45,7 +45,7 @@ describe('listing one of 390,000 products', () => {
 
   /** What the statement that the query really runs does. */
   async function planOf(filter: Partial<ProductFilter>): Promise<Plan> {
-    const query = jest.spyOn(queries['dataSource'].manager, 'query');
+    const query = jest.spyOn(queries['lists'].manager, 'query');
     await queries.list({ listed: true, ...filter, limit: 51 });
     const [statement, values] = query.mock.calls[0] as unknown as [string, unknown[]];
     query.mockRestore();
