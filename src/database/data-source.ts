@@ -16,6 +16,7 @@ import { SharedMetrics1764900000000 } from './migrations/1764900000000-shared-me
 import { Reconciliation1765000000000 } from './migrations/1765000000000-reconciliation';
 import { OrderTraces1765100000000 } from './migrations/1765100000000-order-traces';
 import { FullPolledAt1765200000000 } from './migrations/1765200000000-full-polled-at';
+import { VendorAddresses1765510000000 } from './migrations/1765510000000-vendor-addresses';
 import { ReconciliationFailures1765600000000 } from './migrations/1765600000000-reconciliation-failures';
 import { ReconciliationProgress1765601000000 } from './migrations/1765601000000-reconciliation-progress';
 import { ONE_CORE_EACH, sessionAt, sessionSettings, verifySession } from './session';
@@ -84,6 +85,7 @@ export const migrations = [
   Reconciliation1765000000000,
   OrderTraces1765100000000,
   FullPolledAt1765200000000,
+  VendorAddresses1765510000000,
   ReconciliationFailures1765600000000,
   ReconciliationProgress1765601000000,
 ];

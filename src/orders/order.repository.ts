@@ -30,6 +30,8 @@ export interface Completion {
   acceptedAt: Date;
   /** Our clock: from when on it may have been bought. Null: not known. */
   sentAt: string | null;
+  /** The vendor's books that have it. */
+  addressEpoch: number;
   holdState: HoldState;
 }
 
@@ -52,6 +54,13 @@ export interface OrderStanding {
 export const IS_PENDING = `status::text = 'pending'`;
 /** Something of it is still to be done at its vendor: to place it, or to cancel what was accepted too late. */
 export const IS_UNDECIDED = `(${IS_PENDING} OR recall_requested_at IS NOT NULL)`;
+
+/**
+ * From when on the age of the row `order` counts. What is asked of an old order, to cancel it at its vendor, is tried as long as any order is:
+ * measured from placing, a cancellation of one that is a day old would be given up at the first answer that is none.
+ */
+export const TRIED_SINCE = (order: string): string =>
+  `GREATEST(COALESCE(${order}.tried_from, ${order}.created_at), ${order}.cancel_requested_at, ${order}.recall_requested_at)`;
 
 const STANDING = `SELECT order_id AS "orderId", vendor_id AS "vendorId", status, needs_attention AS "needsAttention",
   recall_requested_at IS NOT NULL AS recalled, traceparent FROM orders WHERE order_id = ANY ($1)`;
@@ -91,16 +100,16 @@ export class OrderRepository {
   async complete(
     tx: Transaction,
     orderId: string,
-    { vendorOrderId, acceptedAt, sentAt, holdState }: Completion,
+    { vendorOrderId, acceptedAt, sentAt, addressEpoch, holdState }: Completion,
   ): Promise<void> {
     await prepared(
       tx,
       'complete-order',
       `UPDATE orders SET status = 'completed', hold_state = $4, vendor_order_id = $2, accepted_at = $3,
-              sent_at = $5, acknowledged_at = clock_timestamp(), needs_attention = false, attention_reason = NULL,
+              sent_at = $5, address_epoch = $6, acknowledged_at = clock_timestamp(), needs_attention = false, attention_reason = NULL,
               claimed_until = NULL, updated_at = now()
        WHERE order_id = $1 AND ${IS_PENDING}`,
-      [orderId, vendorOrderId, acceptedAt, holdState, sentAt],
+      [orderId, vendorOrderId, acceptedAt, holdState, sentAt, addressEpoch],
     );
   }
 
@@ -126,13 +135,17 @@ export class OrderRepository {
     );
   }
 
-  /** The vendor is asked to cancel an order that has failed. Answers false where it is asked already. */
-  async requestRecall(tx: Transaction, orderId: string): Promise<boolean> {
+  /**
+   * The vendor is asked to cancel an order that has failed, in the books that have it; where it was sent last, when absent.
+   * Answers false where it is asked already.
+   */
+  async requestRecall(tx: Transaction, orderId: string, addressEpoch: number | null = null): Promise<boolean> {
     const requested = await rows(
       tx,
-      `UPDATE orders SET recall_requested_at = now(), claimed_until = NULL, updated_at = now()
+      `UPDATE orders SET recall_requested_at = now(), claimed_until = NULL, updated_at = now(),
+              address_epoch = COALESCE($2, address_epoch)
        WHERE order_id = $1 AND status = 'failed' AND recall_requested_at IS NULL RETURNING order_id`,
-      [orderId],
+      [orderId, addressEpoch],
     );
     return requested.length > 0;
   }

@@ -19,6 +19,7 @@ import { OpenWork } from './fulfilment/open-work.repository';
 import { OrdersInHand } from './fulfilment/orders-in-hand';
 import { Outcome } from './fulfilment/outcome';
 import { Patience } from './fulfilment/patience';
+import { SlotQueue } from './fulfilment/slot-queue';
 import { Recalls } from './fulfilment/recalls';
 import { Revival } from './fulfilment/revival';
 import { SweepRepository } from './fulfilment/sweep.repository';
@@ -85,6 +86,7 @@ export class OrdersApiModule {}
     Outcome,
     AcceptanceRepository,
     Patience,
+    SlotQueue,
     Recalls,
     Sweeper,
     ClaimRepository,

@@ -152,7 +152,8 @@ function buildServer(profiles: readonly SimulatedVendor[], notice: (sentence: st
   const vendorIds = profiles.map(({ vendorId }) => vendorId).join(', ');
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
-      code: 'UNKNOWN_PATH',
+      // No dialect's code: whoever asks at the wrong door is not told by a vendor that it has no such order.
+      problem: 'UNKNOWN_PATH',
       message: `${request.method} ${request.url} is nothing here. The vendors are: ${vendorIds}.`,
     }),
   );

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config';
 import { prepared, type Transaction } from '../database/sql';
+import { IS_HERE } from '../vendors/address.repository';
 import { staleSql } from '../vendors/vendor.repository';
 import { blockedSql, sellableSql } from './sellable';
 
@@ -34,11 +35,12 @@ export const THE_PRODUCT = 'p.vendor_id = (SELECT $1::varchar) AND p.product_id 
  * a delta speaks for the rows it wrote, and for no other. Nothing is known to be contained where the listing had no time,
  * and none since an operator accepted a jump of the vendor's clock until a listing was asked for afterwards. And whatever
  * the vendor's clock says, which may have been set back since: no listing contains an order of which nothing had been sent
- * yet, by our clock, when the listing was asked for.
+ * yet, by our clock, when the listing was asked for. Nor does one of other books than those (`epoch`) that have the
+ * acceptance: what was listed before the vendor came to its present address may be of others.
  */
-export const CONTAINS_ACCEPTANCE = (acceptedAt: string, sentAt: string): string =>
-  `COALESCE(GREATEST(
-      CASE WHEN p.observed_at > ${sentAt} THEN p.as_of END,
+export const CONTAINS_ACCEPTANCE = (acceptedAt: string, sentAt: string, epoch: string): string =>
+  `COALESCE(${IS_HERE(epoch)} AND GREATEST(
+      CASE WHEN p.observed_at > ${sentAt} AND (v.address_since IS NULL OR p.observed_at > v.address_since) THEN p.as_of END,
       CASE WHEN v.full_polled_at > ${sentAt} THEN v.full_as_of END
     ) > ${acceptedAt}::timestamptz + v.clock_margin_ms * interval '1 ms'
     AND (v.stock_epoch_at IS NULL OR v.synced_at > v.stock_epoch_at), false)`;
@@ -152,15 +154,14 @@ export class StockRepository {
   async containsAcceptance(
     tx: Transaction,
     { vendorId, productId }: ProductKey,
-    acceptedAt: Date,
-    sentAt: string | null,
+    { acceptedAt, sentAt, addressEpoch }: { acceptedAt: Date; sentAt: string | null; addressEpoch: number },
   ): Promise<boolean> {
     const [found] = await prepared<{ contained: boolean }>(
       tx,
       'contains-acceptance',
-      `SELECT ${CONTAINS_ACCEPTANCE('$3', '$4::timestamptz')} AS contained
+      `SELECT ${CONTAINS_ACCEPTANCE('$3', '$4::timestamptz', '$5::integer')} AS contained
        FROM products p JOIN vendors v USING (vendor_id) WHERE ${THE_PRODUCT}`,
-      [vendorId, productId, acceptedAt, sentAt],
+      [vendorId, productId, acceptedAt, sentAt, addressEpoch],
     );
     return found?.contained ?? false;
   }

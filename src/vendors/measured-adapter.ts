@@ -116,7 +116,7 @@ class Waiting {
     const { signal } = this.request;
     if (signal.aborted && (signal.reason as Error | undefined)?.name !== 'TimeoutError') return;
     if (!signal.aborted && !(error instanceof VendorCallFailed)) return;
-    const refused = error instanceof VendorCallFailed && error.health === 'well';
+    const refused = error instanceof VendorCallFailed && error.health === 'turnedAway';
     this.count(refused ? 'refused' : 'unknown', this.waitedMs + lastMs);
   }
 }

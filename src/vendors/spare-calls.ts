@@ -56,12 +56,12 @@ export class SpareCalls {
 
   private async makeIn<Answer extends LookUpAnswer | CancelAnswer>(
     { token, opening, callsAllowed, paused }: SpareSlot,
-    { vendorId, name }: Vendor,
+    { vendorId, name, elsewhere = false }: Vendor,
     call: () => Promise<Answer>,
   ): Promise<Answer | NotAsked> {
     if (token === null) return { outcome: 'not_asked', detail: whyNot(name, paused, callsAllowed) };
     try {
-      const leave = { vendorId, operation: 'orders' as const, opening, givenAt: performance.now() };
+      const leave = { vendorId, operation: 'orders' as const, opening, givenAt: performance.now(), elsewhere };
       return await this.breaker.watch(leave, call);
     } finally {
       await this.slots.free(this.dataSource.manager, vendorId, token);

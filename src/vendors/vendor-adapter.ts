@@ -92,10 +92,11 @@ export interface Refused {
 }
 
 /**
- * What a call says of the vendor's health. `failing`: there was no whole answer, a 5xx, or one that cannot be read; a 4xx
- * is about us. `unsaid`: it was not made, or a rate limit answered.
+ * What a call says of the vendor's health. `failing`: there was no whole answer, a 5xx, or one that cannot be read.
+ * `turnedAway`: a 4xx that is not the vendor's own word about what was asked, such as an ingress answers. `unsaid`: it was
+ * not made, a rate limit answered, or the answer may come from something in between.
  */
-export type CallHealth = 'well' | 'failing' | 'unsaid';
+export type CallHealth = 'well' | 'failing' | 'turnedAway' | 'unsaid';
 
 /** It may or may not be in the vendor's books. */
 export interface Unknown {
@@ -125,14 +126,19 @@ export interface Pending {
 
 export type PurchaseAnswer = Accepted | Refused | Pending | Unknown | NotSent;
 
-/** `not_found`: not in the books at this moment, which alone proves nothing. */
+/** `not_found`: the vendor itself says that it is not in its books at this moment, which alone proves nothing. */
 export type LookUpAnswer = Accepted | Refused | Pending | Unknown | { outcome: 'not_found' };
 
 /**
  * `cancelled`: nothing of this reference is or will ever be bought. `too_late`: the vendor has it and keeps it.
  * `not_found`: not in its books, and not closed by this call, which proves no more than a look-up that finds nothing.
  */
-export type CancelAnswer = { outcome: 'cancelled' } | { outcome: 'too_late' } | { outcome: 'not_found' } | Unknown;
+export type CancelAnswer =
+  | { outcome: 'cancelled' }
+  /** `well` unless said. */
+  | { outcome: 'too_late'; health?: CallHealth }
+  | { outcome: 'not_found' }
+  | Unknown;
 
 /** A poll that gave nothing usable, after what patience there is. The message says what and where, without secrets. */
 export class VendorCallFailed extends Error {

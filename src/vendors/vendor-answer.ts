@@ -49,21 +49,30 @@ export async function purchaseAnswer<Answer>(
   }
 }
 
-/** Every dialect deletes by the same statuses. */
-export function cancelAnswer(response: VendorResponse): CancelAnswer {
+/** Every dialect deletes by the same statuses; `codeMember` is where it says why not. */
+export function cancelAnswer(response: VendorResponse, codeMember: string): CancelAnswer {
   switch (response.status) {
     case 204:
       return { outcome: 'cancelled' };
     case 404:
-      return { outcome: 'not_found' };
+      return notFound(response, codeMember);
     case 409:
-    // Whoever takes no cancellations at all is too late for each.
+      return { outcome: 'too_late' };
+    // Whoever takes no cancellations at all is too late for each. An ingress may say the same to everything: what its books
+    // are asked next tells the two apart, and so this says nothing of its health.
     case 405:
     case 501:
-      return { outcome: 'too_late' };
+      return { outcome: 'too_late', health: 'unsaid' };
     default:
-      return notKnown(response);
+      return notKnown(response, codeMember);
   }
+}
+
+/** A `404` without the dialect's own code is no evidence: whatever stands before the vendor answers so, too. */
+export function notFound(response: VendorResponse, codeMember: string): { outcome: 'not_found' } | Unknown {
+  if (hasCode(response, codeMember)) return { outcome: 'not_found' };
+  const unknown = notKnown(response, codeMember);
+  return { ...unknown, detail: `${unknown.detail} without a ${codeMember}, which may not be its own word` };
 }
 
 /**
@@ -94,7 +103,7 @@ export function unreadable({ status, shown }: VendorResponse): Unknown {
   return { outcome: 'unknown', detail, health: healthBy(status) };
 }
 
-export function notKnown(response: VendorResponse): Unknown {
+export function notKnown(response: VendorResponse, codeMember: string): Unknown {
   const { status } = response;
   const asked = retryAfterMs(response);
   return {
@@ -102,8 +111,22 @@ export function notKnown(response: VendorResponse): Unknown {
     detail: `answered ${status}`,
     ...(asked !== undefined && { retryAfterMs: Math.min(asked, RETRY_AFTER_MS_MAX) }),
     ...(status === 429 && { rateLimited: true }),
-    health: healthBy(status),
+    health: isOwnWord(response, codeMember) ? 'well' : healthBy(status),
   };
+}
+
+/** Of us, and not of this order, whoever says it. */
+const ABOUT_US = [401, 403, 407];
+
+/** The vendor's own program finds fault with this order, and so is well. */
+function isOwnWord(response: VendorResponse, codeMember: string): boolean {
+  const { status } = response;
+  return status >= 400 && status < 500 && !ABOUT_US.includes(status) && status !== 429 && hasCode(response, codeMember);
+}
+
+function hasCode({ text }: VendorResponse, codeMember: string): boolean {
+  const code = fieldsIn(text)?.[codeMember];
+  return typeof code === 'string' && code.trim() !== '';
 }
 
 /** A poll was answered by a status it cannot go on with. */
@@ -111,10 +134,13 @@ export function pollRefused({ status }: AnswerHead): VendorCallFailed {
   return new VendorCallFailed(`stock: answered ${status}`, { health: healthBy(status) });
 }
 
-/** What an answer that we cannot use says of the vendor's health: one that finds fault with us was given by a well one. */
+/**
+ * What an answer that we cannot use says of the vendor's health. A 4xx may be about this one order; where nothing else is
+ * answered, it is a door that is shut.
+ */
 export function healthBy(status: number): CallHealth {
   if (status === 429) return 'unsaid';
-  return status >= 400 && status < 500 ? 'well' : 'failing';
+  return status >= 400 && status < 500 ? 'turnedAway' : 'failing';
 }
 
 export function healthAfter(error: NoAnswer): CallHealth {

@@ -85,7 +85,8 @@ export class CannotCall extends NoAnswer {
  */
 @Injectable()
 export class VendorHttp implements OnModuleDestroy {
-  private readonly pools = new Map<string, { origin: string; connections: number; agent: Agent }>();
+  /** By vendor and origin: of a vendor that has changed its address, some orders are still asked about at the former one. */
+  private readonly pools = new Map<string, { connections: number; agent: Agent }>();
   private readonly budgets: TimeBudgets;
   private readonly allowPrivate: boolean;
 
@@ -181,8 +182,9 @@ export class VendorHttp implements OnModuleDestroy {
   private poolOf(vendor: Vendor): Agent {
     const { origin } = new URL(vendor.baseUrl);
     const connections = vendor.maxConcurrentOrders + SPARE_CONNECTIONS;
-    const pool = this.pools.get(vendor.vendorId);
-    if (pool?.origin === origin && pool.connections === connections) return pool.agent;
+    const key = `${vendor.vendorId} ${origin}`;
+    const pool = this.pools.get(key);
+    if (pool?.connections === connections) return pool.agent;
     // Calls under way on the old pool still finish.
     void pool?.agent.close();
     const agent = new Agent({
@@ -195,7 +197,7 @@ export class VendorHttp implements OnModuleDestroy {
         ...(this.allowPrivate ? {} : { lookup: publicLookup }),
       },
     });
-    this.pools.set(vendor.vendorId, { origin, connections, agent });
+    this.pools.set(key, { connections, agent });
     return agent;
   }
 

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config';
 import { ValidationFailed } from '../http/refusal';
+import { AddressRepository } from './address.repository';
 import { isPrivateAddress } from './address-policy';
 import { SlotRepository } from './slot.repository';
 import { TracedAdapter } from './traced-adapter';
@@ -20,15 +21,21 @@ export class VendorRegistry {
     private readonly dataSource: DataSource,
     private readonly vendors: VendorRepository,
     private readonly slots: SlotRepository,
+    private readonly addresses: AddressRepository,
     private readonly config: Config,
     @Inject(VENDOR_ADAPTERS) private readonly adapters: readonly VendorAdapter[],
   ) {}
 
-  /** Registers or replaces. Throws `ValidationFailed`. */
-  async put(vendor: Vendor): Promise<{ vendor: VendorNow; created: boolean }> {
+  /**
+   * Registers or replaces. Another kind or base URL leads to other books, and proves nothing about what was sent to those
+   * before; `moved`: it leads to the same ones. Throws `ValidationFailed`.
+   */
+  async put(vendor: Vendor, { moved = false } = {}): Promise<{ vendor: VendorNow; created: boolean }> {
     this.check(vendor);
     const created = await this.dataSource.transaction(async (tx) => {
+      const otherBooks = await this.addresses.change(tx, vendor, moved);
       const isNew = await this.vendors.put(tx, vendor);
+      if (otherBooks) await this.addresses.begin(tx, vendor.vendorId);
       await this.slots.provide(tx, vendor.vendorId, vendor.maxConcurrentOrders);
       return isNew;
     });

@@ -8,7 +8,7 @@ import { TakesNoBody } from '../http/json-body';
 import { PageQuery } from '../http/page.dto';
 import { VENDOR_ID } from './vendor';
 import { VendorRegistry } from './vendor-registry';
-import { PutVendorDto, VendorDto, VendorPageDto } from './vendors.dto';
+import { PutVendorDto, PutVendorQuery, VendorDto, VendorPageDto } from './vendors.dto';
 
 @ApiTags('vendors')
 @Controller('v1/vendors')
@@ -44,16 +44,20 @@ export class VendorsController {
   @ApiOperation({
     operationId: 'putVendor',
     summary: 'Register or replace a vendor',
-    description: 'Replaces as a whole: an optional field that is absent takes its default.',
+    description:
+      'Replaces as a whole: an optional field that is absent takes its default. Another `kind` or `baseUrl` is taken for other ' +
+      'books: what was sent before is still looked up and cancelled where it was sent, and what was accepted there stays held ' +
+      'until an operator settles it, unless `moved` says that the same books are at the new address.',
   })
   @ApiOkResponse({ type: VendorDto, description: 'Replaced' })
   @ApiCreatedResponse({ type: VendorDto, description: 'Registered' })
   async put(
     @Param('vendorId') vendorId: string,
+    @Query() { moved }: PutVendorQuery,
     @Body() body: PutVendorDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VendorDto> {
-    const { vendor, created } = await this.registry.put({
+    const settings = {
       ...body,
       vendorId,
       baseUrl: body.baseUrl.replace(/\/+$/, ''),
@@ -63,7 +67,8 @@ export class VendorsController {
       staleStock: { policy: body.staleStock.policy, bufferQuantity: body.staleStock.bufferQuantity },
       credentialEnv: body.credentialEnv ?? null,
       deliveryAttemptsMax: body.deliveryAttemptsMax ?? null,
-    });
+    };
+    const { vendor, created } = await this.registry.put(settings, { moved });
     void reply.status(created ? 201 : 200);
     return vendor;
   }

@@ -1,7 +1,7 @@
 import { Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, Matches, Max, Min, ValidateNested } from 'class-validator';
 import { DURATION_MS_MAX } from '../config/setting';
-import { IfPresent, IsPrintable } from '../http/rules';
+import { IfPresent, IsFlag, IsPrintable } from '../http/rules';
 import { IsBaseUrl } from './base-url.rule';
 import { type BreakerState, STALE_STOCK_POLICIES, type StaleStock, type VendorNow } from './vendor';
 
@@ -18,6 +18,17 @@ export class StaleStockDto implements StaleStock {
   @Min(0)
   @Max(QUANTITY_MAX)
   bufferQuantity: number = 0;
+}
+
+export class PutVendorQuery {
+  /**
+   * With another `kind` or `baseUrl`: the same vendor's same books are there now, such as under a new name or with https. What
+   * was sent before is asked there, and what was accepted is contained in what is listed there. Without it the new address
+   * is taken for other books. Sent once more with the address unchanged it says so of the address before
+   */
+  @IfPresent()
+  @IsFlag()
+  moved: boolean = false;
 }
 
 export class PutVendorDto {

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AddressRepository } from './address.repository';
 import { FeedAdapter } from './adapters/feed/feed-adapter';
 import { RestAdapter } from './adapters/rest/rest-adapter';
 import { WholesaleAdapter } from './adapters/wholesale/wholesale-adapter';
@@ -36,6 +37,7 @@ export function adaptersOver(http: VendorHttp): VendorAdapter[] {
     },
     VendorRegistry,
     VendorRepository,
+    AddressRepository,
     SlotRepository,
     SpareCalls,
     Breaker,

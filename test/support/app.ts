@@ -16,7 +16,10 @@ export interface TestApp {
   dataSource: DataSource;
   database: TestDatabase;
   /** Registers a vendor; what is left out is as harmless as can be. */
-  register(vendor: Partial<Vendor> & { vendorId: string; baseUrl: string }): Promise<void>;
+  register(
+    vendor: Partial<Vendor> & { vendorId: string; baseUrl: string },
+    options?: { moved?: boolean },
+  ): Promise<void>;
   /** Polls the vendor once, now. */
   sync(vendorId: string): Promise<Awaited<ReturnType<StockSync['run']>>>;
   /** Takes every message out of the outbox, due or not, oldest first. */
@@ -41,8 +44,8 @@ export async function createApp(
     context,
     dataSource,
     database,
-    register: async (vendor) => {
-      await context.get(VendorRegistry).put({ ...harmless, name: vendor.vendorId, ...vendor });
+    register: async (vendor, options) => {
+      await context.get(VendorRegistry).put({ ...harmless, name: vendor.vendorId, ...vendor }, options);
     },
     sync: (vendorId) => syncNow(context, dataSource, vendorId),
     takeMessages: () => takeMessages(dataSource),

@@ -5,6 +5,9 @@ import { once } from 'node:events';
 export type ScriptedAnswer =
   { status: number; body?: unknown; headers?: Record<string, string> } | 'drop' | { hang: Promise<void> };
 
+/** Its own word that it does not have an order: one without a code may be anybody's. */
+export const NOT_FOUND: ScriptedAnswer = { status: 404, body: { code: 'UNKNOWN_REFERENCE' } };
+
 type Handler = (request: {
   path: string;
   body: unknown;
@@ -19,7 +22,7 @@ export class ScriptedVendor {
   /** What `GET /stock` answers; pages when there are several. */
   listing: { asOf: string; items: unknown[] }[] = [];
   onPurchase: Handler = () => ({ status: 500 });
-  onLookUp: Handler = () => ({ status: 404 });
+  onLookUp: Handler = () => NOT_FOUND;
   onCancel: Handler = () => ({ status: 204 });
   onStock: Handler | undefined;
   readonly purchases: { reference: string; sku: string; quantity: number }[] = [];

@@ -124,7 +124,7 @@ describe('a poll', () => {
 
   it.each([
     ['unknown', new VendorCallFailed('stock: answered 500')],
-    ['refused', new VendorCallFailed('stock: answered 403', { health: 'well' })],
+    ['refused', new VendorCallFailed('stock: answered 403', { health: 'turnedAway' })],
   ])('is counted as %s where a page fails so', async (outcome, error) => {
     lists(
       (async function* () {

@@ -96,6 +96,18 @@ const askedForRun: Answer = { status: 202, body: { reconciliationRunId: 'run-1' 
 const finding = { kind: 'reservedDiffers', orderId: null, productId: 'acme:A-1', case: 'opened' };
 
 describe('an exit code', () => {
+  it.each([
+    ['', '/v1/vendors/acme'],
+    [' --moved', '/v1/vendors/acme?moved=true'],
+  ])('says only when it is told so that the same books are at another address:%s', async (flag, path) => {
+    const vendor = { vendorId: 'acme', name: 'Acme', kind: 'rest', baseUrl: 'http://a', breaker: 'closed' };
+    const { asked: calls } = await ops(`vendors change acme baseUrl=http://b${flag}`, [
+      { body: vendor },
+      { body: vendor },
+    ]);
+    expect(calls).toEqual(['GET /v1/vendors/acme', `PUT ${path} {"name":"Acme","kind":"rest","baseUrl":"http://b"}`]);
+  });
+
   it.each<[string, string, Answer[], number, RegExp]>([
     ['of a count that adds up', 'consistency', [{ body: { ok: true, checkedAt: 'now', violations: [] } }], 0, /^ok: /],
     [

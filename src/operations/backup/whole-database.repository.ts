@@ -70,9 +70,11 @@ export class WholeDatabase {
     const doubted = await rows(
       this.on,
       `WITH doubted AS (
-         UPDATE orders SET claim_token = nextval('fencing_tokens') WHERE status = 'pending' RETURNING order_id, claim_token)
-       INSERT INTO dispatch_attempts (order_id, token, started_at, deadline_at, counted)
-       SELECT order_id, claim_token, $1::timestamptz, clock_timestamp(), false FROM doubted RETURNING order_id`,
+         UPDATE orders SET claim_token = nextval('fencing_tokens') WHERE status = 'pending'
+         RETURNING order_id, vendor_id, claim_token)
+       INSERT INTO dispatch_attempts (order_id, token, started_at, deadline_at, counted, address_epoch)
+       SELECT order_id, claim_token, $1::timestamptz, clock_timestamp(), false, address_epochs[1]
+       FROM doubted JOIN vendors USING (vendor_id) RETURNING order_id`,
       [at],
     );
     return doubted.length;

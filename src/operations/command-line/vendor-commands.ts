@@ -42,30 +42,34 @@ export function vendorCommands(program: Command, desk: Desk): void {
     vendors.command('resume').description('dispatch to it again').argument('<vendorId>'),
     (session, [vendorId]) => setPaused(session, vendorId!, 'resume'),
   );
-  desk.does<{ from: string }>(
+  desk.does<{ from: string; moved?: true }>(
     vendors
       .command('put')
       .description('register it, or replace it as a whole')
       .argument('<vendorId>')
-      .requiredOption('--from <file>', 'its settings as JSON, as PUT /v1/vendors/{vendorId} takes them'),
-    async ({ api, screen }, [vendorId], { from }) => {
-      screen.show(await api.put<VendorNow>(pathOf(vendorId!), await jsonIn(from)));
+      .requiredOption('--from <file>', 'its settings as JSON, as PUT /v1/vendors/{vendorId} takes them')
+      .option('--moved', MOVED),
+    async ({ api, screen }, [vendorId], { from, moved }) => {
+      screen.show(await api.put<VendorNow>(pathToPut(vendorId!, moved), await jsonIn(from)));
     },
   );
-  desk.does(
+  desk.does<{ moved?: true }>(
     vendors
       .command('change')
       .description('change some of its settings, and leave the others as they are')
       .argument('<vendorId>')
-      .argument('<setting=value...>', 'such as maxConcurrentOrders=8, staleStock.policy=block, credentialEnv=null'),
-    async ({ api, screen }, [vendorId, ...given]) => {
+      .argument('<setting=value...>', 'such as maxConcurrentOrders=8, staleStock.policy=block, credentialEnv=null')
+      .option('--moved', MOVED),
+    async ({ api, screen }, [vendorId, ...given], { moved }) => {
       const path = pathOf(vendorId!);
       const changes = given.flat().map(changeIn);
       const settings = settingsOf(await api.get<VendorNow>(path));
-      screen.show(await api.put<VendorNow>(path, changes.reduce(withChange, settings)));
+      screen.show(await api.put<VendorNow>(pathToPut(vendorId!, moved), changes.reduce(withChange, settings)));
     },
   );
 }
+
+const MOVED = 'the same books are at the new baseUrl: what was sent before is asked there';
 
 type Settings = Omit<Vendor, 'vendorId'>;
 
@@ -124,6 +128,10 @@ async function jsonIn(file: string): Promise<object> {
   } catch (cause) {
     throw new WrongCall(`--from: ${file} cannot be read as JSON (${(cause as Error).message}).`);
   }
+}
+
+function pathToPut(vendorId: string, moved = false): string {
+  return `${pathOf(vendorId)}${moved ? '?moved=true' : ''}`;
 }
 
 function pathOf(vendorId: string): string {

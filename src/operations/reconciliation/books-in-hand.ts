@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { atFormerAddress } from '../../vendors/address.repository';
 import type { NotAsked, SpareCalls } from '../../vendors/spare-calls';
 import type { Vendor } from '../../vendors/vendor';
 import type { LookUpAnswer, Unknown, VendorAdapter } from '../../vendors/vendor-adapter';
+import type { Candidate } from './candidate.repository';
 import type { BooksAnswer } from './comparison';
 import type { PartInHand } from './part-in-hand';
 
@@ -30,7 +32,7 @@ export class BooksInHand {
   constructor(
     readonly part: PartInHand,
     readonly vendor: Vendor,
-    private readonly adapter: VendorAdapter,
+    private readonly adapterOf: (vendor: Vendor) => VendorAdapter,
     private readonly calls: SpareCalls,
     readonly signal: AbortSignal,
   ) {}
@@ -45,9 +47,10 @@ export class BooksInHand {
     return Math.min(this.vendor.maxConcurrentOrders, AT_ONCE_MAX);
   }
 
-  async lookUp(orderId: string): Promise<BooksAnswer> {
-    const { vendor } = this;
-    const answer = await this.ask(() => this.adapter.lookUp(vendor, orderId));
+  /** Where it was sent: another address of the vendor says nothing of it. */
+  async lookUp({ orderId, formerAddress }: Candidate): Promise<BooksAnswer> {
+    const vendor = atFormerAddress(this.vendor, formerAddress ?? undefined);
+    const answer = await this.ask(vendor, () => this.adapterOf(vendor).lookUp(vendor, orderId));
     if (answer.outcome === 'not_asked') return answer;
     const { progress } = this.part;
     progress.compared += 1;
@@ -59,11 +62,14 @@ export class BooksInHand {
   }
 
   /** A vendor's rate limit is kept to: it is waited for, and after a few times the vendor is asked no more. */
-  private async ask<Answer extends LookUpAnswer>(call: () => Promise<Answer>): Promise<Answer | Unknown | NotAsked> {
+  private async ask<Answer extends LookUpAnswer>(
+    vendor: Vendor,
+    call: () => Promise<Answer>,
+  ): Promise<Answer | Unknown | NotAsked> {
     for (;;) {
       if (this.closedBecause !== undefined) return { outcome: 'not_asked', detail: this.closedBecause };
       let askedAt = performance.now();
-      const answer = await this.askOnce(() => {
+      const answer = await this.askOnce(vendor, () => {
         askedAt = performance.now();
         return call();
       });
@@ -76,11 +82,12 @@ export class BooksInHand {
   }
 
   private async askOnce<Answer extends LookUpAnswer>(
+    vendor: Vendor,
     call: () => Promise<Answer>,
   ): Promise<Answer | Unknown | NotAsked> {
     await this.rest(this.restUntil - performance.now());
     if (this.rateLimited === 0) {
-      const answer = await this.calls.makeIfIdle(this.vendor, call);
+      const answer = await this.calls.makeIfIdle(vendor, call);
       if (answer !== 'busy') return answer;
     }
     return this.oneAtATime(async () => {
@@ -91,7 +98,7 @@ export class BooksInHand {
         const startedAt = performance.now();
         return call().finally(() => (tookMs = performance.now() - startedAt));
       };
-      const answer = await this.calls.make(this.vendor, timed, this.signal);
+      const answer = await this.calls.make(vendor, timed, this.signal);
       await this.rest(Math.min(tookMs, REST_MS_MAX));
       return answer;
     });

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, row, rows, type Transaction } from '../../database/sql';
 import { timestampText } from '../../http/cursor';
+import { ADDRESS_EPOCH_OF } from '../../orders/fulfilment/attempt.repository';
+import { IS_HERE } from '../../vendors/address.repository';
 import { OPEN_OF_ORDER, UNCASED } from './case.repository';
 import type { ComparedOrder } from './comparison';
 
@@ -46,6 +48,9 @@ const COLUMNS = `o.order_id AS "orderId", o.product_id AS "productId", o.client,
   o.status <> 'pending' AND o.updated_at < now() - ${DECIDED_FOR_MS} * interval '1 ms' AS "decidedForLong",
   EXISTS (SELECT FROM dispatch_attempts a
           WHERE a.order_id = o.order_id AND a.outcome IS DISTINCT FROM 'not_sent') AS sent,
+  (SELECT json_build_object('kind', f.kind, 'baseUrl', f.base_url, 'credentialEnv', f.credential_env)
+   FROM (SELECT ${ADDRESS_EPOCH_OF('o')} AS epoch) sent CROSS JOIN vendors v JOIN vendor_former_addresses f USING (vendor_id)
+   WHERE v.vendor_id = o.vendor_id AND NOT ${IS_HERE('sent.epoch')} AND sent.epoch = ANY (f.epochs)) AS "formerAddress",
   CASE WHEN o.status = 'pending'
     THEN NOT EXISTS (SELECT FROM dispatch_attempts a WHERE a.order_id = o.order_id AND a.closed_at IS NULL
                        AND a.deadline_at + $2::integer * interval '1 ms' > clock_timestamp())

@@ -1,5 +1,6 @@
 import type { FailureReason, HoldState, OrderStatus } from '../../orders/order-status';
 import { plain } from '../../vendors/vendor-answer';
+import type { FormerAddress } from '../../vendors/address.repository';
 import type { NotAsked } from '../../vendors/spare-calls';
 import type { LookUpAnswer } from '../../vendors/vendor-adapter';
 import type { Evidence, Finding, OrderCaseKind, Resolution } from './case';
@@ -19,6 +20,8 @@ export interface ComparedOrder {
   attentionReason: string | null;
   cancelRequested: boolean;
   claimToken: string;
+  /** Where it was sent; null: where its vendor is now. */
+  formerAddress: FormerAddress | null;
   /** Something of it may have reached its vendor. */
   sent: boolean;
   /** A vendor that does not find it now does not have it: whatever was sent is over, and its books show it. */
@@ -127,8 +130,9 @@ function essenceOf(answer: BooksAnswer): string {
 
 function evidenceOf(order: ComparedOrder, answer: BooksAnswer, askedAt: string): Evidence {
   const { client, quantity, status, holdState, failureReason, vendorOrderId, attentionReason, cancelRequested } = order;
+  const { formerAddress } = order;
   return {
     ours: { client, status, failureReason, vendorOrderId, holdState, quantity, attentionReason, cancelRequested },
-    vendor: { ...answer, askedAt },
+    vendor: { ...answer, askedAt, ...(formerAddress && { at: formerAddress.baseUrl }) },
   };
 }

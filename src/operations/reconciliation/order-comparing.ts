@@ -95,7 +95,7 @@ export class OrderComparing {
 
   private async askAndFile(books: BooksInHand, order: Candidate, isGoing: boolean): Promise<boolean> {
     const askedAt = new Date().toISOString();
-    const answer = isGoing ? DISPATCHED : await books.lookUp(order.orderId);
+    const answer = isGoing ? DISPATCHED : await books.lookUp(order);
     const said = await this.filing.file(books.part, order, compare(order, answer, askedAt));
     if (order.hasFailed && answer.outcome !== 'not_asked' && !books.part.claim.dryRun) {
       await books.part.write((tx) => this.failures.end(tx, order.orderId));

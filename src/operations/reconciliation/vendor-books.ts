@@ -32,7 +32,7 @@ export class VendorBooks {
    * were not compared yet, each once, an hour after it was decided.
    */
   async read(part: PartInHand, vendor: Vendor, signal: AbortSignal): Promise<void> {
-    const books = new BooksInHand(part, vendor, this.registry.adapterOf(vendor), this.calls, signal);
+    const books = new BooksInHand(part, vendor, (asked) => this.registry.adapterOf(asked), this.calls, signal);
     const reading: Reading = { books, seen: new Set() };
     const { trigger } = part.claim;
     if (trigger === 'attention') return this.readPointedTo(reading, 'uncased');

@@ -20,12 +20,12 @@ const COMPLETE = `
     WHERE order_id = $3 AND EXISTS (SELECT FROM product) AND status::text = 'pending' AND cancel_requested_at IS NULL
     FOR NO KEY UPDATE),
   picture AS (
-    SELECT ${CONTAINS_ACCEPTANCE('$4', 'pending.sent_at')} AS contained
+    SELECT ${CONTAINS_ACCEPTANCE('$4', 'pending.sent_at', '$8::integer')} AS contained
     FROM product p CROSS JOIN pending CROSS JOIN vendors v WHERE v.vendor_id = $1),
   completed AS (
     UPDATE orders o
     SET status = 'completed', vendor_order_id = $5, accepted_at = $4, acknowledged_at = clock_timestamp(),
-        sent_at = pending.sent_at,
+        sent_at = pending.sent_at, address_epoch = $8::integer,
         hold_state = CASE WHEN picture.contained THEN 'settled' ELSE 'acknowledged' END::hold_state,
         needs_attention = false, attention_reason = NULL, claimed_until = NULL, updated_at = now()
     FROM pending, picture WHERE o.order_id = pending.order_id
@@ -57,8 +57,8 @@ export class AcceptanceRepository {
     { vendorOrderId, acceptedAt }: Accepted,
     story: string,
   ): Promise<boolean> {
-    const { vendorId, productId, orderId, token } = claim;
-    const values = [vendorId, productId, orderId, acceptedAt, vendorOrderId, story, token];
+    const { vendorId, productId, orderId, token, addressEpoch } = claim;
+    const values = [vendorId, productId, orderId, acceptedAt, vendorOrderId, story, token, addressEpoch];
     return (await prepared(on, 'complete-accepted', COMPLETE, values)).length > 0;
   }
 }

@@ -1,12 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { prepared, type Connection, row, type Transaction } from '../../database/sql';
 import { storableText } from '../../database/storable';
+import {
+  atFormerAddress,
+  FORMER_ADDRESS,
+  type FormerAddressRow,
+  formerAddressOf,
+  JOIN_FORMER_ADDRESS,
+} from '../../vendors/address.repository';
 import type { Leave } from '../../vendors/breaker/breaker';
 import { CALLS_ALLOWED, JOIN_ORDERS_BREAKER } from '../../vendors/breaker/breaker.repository';
 import { SLOT_IS_FREE } from '../../vendors/slot.repository';
 import type { Vendor } from '../../vendors/vendor';
 import { VENDOR_COLUMNS, vendorOf, type VendorRow } from '../../vendors/vendor.repository';
-import { ATTENTION_REASON_LENGTH_MAX, IS_PENDING, IS_UNDECIDED } from '../order.repository';
+import { ATTENTION_REASON_LENGTH_MAX, IS_PENDING, IS_UNDECIDED, TRIED_SINCE } from '../order.repository';
 import { ATTEMPT_HISTORY, type AttemptHistory, type AttemptHistoryRow, historyOf } from './attempt.repository';
 
 /** The right to dispatch one order, for as long as the lease lasts. */
@@ -17,7 +24,7 @@ export interface Claim {
   quantity: number;
   /** It has failed here, and its vendor accepted it afterwards: the vendor is asked to cancel it. */
   recalling: boolean;
-  /** It was placed, or tried anew, longer ago than an order is tried, by the database's clock. */
+  /** It was placed, asked back, or tried anew longer ago than an order is tried, by the database's clock. */
   tooOld: boolean;
   /** So many purchases were sent as its vendor allows. */
   usedUp: boolean;
@@ -25,6 +32,8 @@ export interface Claim {
   cancelRequested: boolean;
   /** Fencing token: guards our own writes. */
   token: string;
+  /** The vendor's books that it is to be sent to, or was. */
+  addressEpoch: number;
 }
 
 /** What an order's claim, attempts and age are bounded by. */
@@ -50,6 +59,7 @@ export type Taking =
   | {
       taken: true;
       claim: Claim;
+      /** As it is at the address that is to be called: the one where what is not decided was sent. */
       vendor: Vendor;
       leave: Leave;
       history: AttemptHistory;
@@ -59,7 +69,8 @@ export type Taking =
       hasSlot: boolean;
     };
 
-interface TakenRow extends VendorRow, AttemptHistoryRow {
+interface TakenRow extends VendorRow, AttemptHistoryRow, FormerAddressRow {
+  address_epoch: number;
   dispatchable: boolean;
   calls_allowed: number;
   paused: boolean;
@@ -84,6 +95,15 @@ const DISPATCHABLE = `(${PENDING} OR ${RECALLED})`;
 const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())';
 
 /**
+ * Of `claimed`, `history` and `seen`: the books that the call is about. What is open, or is to be cancelled, is asked about
+ * where it was sent; a purchase goes to where the vendor is now. Read together with the address, and so of one moment: a
+ * worker that was frozen since calls the address that its attempt names.
+ */
+const ADDRESS_EPOCH = `CASE WHEN history.open > 0 OR claimed.cancel_requested OR claimed.recalling
+    THEN COALESCE(CASE WHEN claimed.recalling THEN seen.accepted_epoch END, history.sent_epoch, seen.address_epochs[1])
+    ELSE seen.address_epochs[1] END`;
+
+/**
  * Claims the order $1, takes a slot of its vendor and, where a purchase is next, opens its attempt: one statement and so
  * one transaction. (Eight round trips, each planned anew, were half of what an order cost the database.) The order is
  * locked before the slot, which is skipped where somebody else has it in hand: nobody waits for a slot. What was read of
@@ -94,6 +114,7 @@ const UNCLAIMED = '(claimed_until IS NULL OR claimed_until <= clock_timestamp())
 const TAKE = `
   WITH seen AS MATERIALIZED (
     SELECT ${VENDOR_COLUMNS}, tried_from, recall_requested_at AS recalled_at, claim_token AS token_seen,
+           v.address_epochs, o.address_epoch AS accepted_epoch,
            ${DISPATCHABLE} AND ${UNCLAIMED} AS dispatchable,
            calls_allowed, paused, CASE WHEN open_until IS NOT NULL THEN opening END AS opening,
            extract(epoch FROM open_until - clock_timestamp())::float8 * 1000 AS open_ms,
@@ -110,7 +131,7 @@ const TAKE = `
     WHERE order_id = $1 AND ${DISPATCHABLE} AND ${UNCLAIMED} AND claim_token = seen.token_seen AND seen.slot_is_free
     RETURNING product_id, quantity, claim_token AS token, cancel_requested_at IS NOT NULL AS cancel_requested,
               recall_requested_at IS NOT NULL AS recalling,
-              COALESCE(o.tried_from, created_at) < clock_timestamp() - $4::float8 * interval '1 ms' AS too_old,
+              ${TRIED_SINCE('o')} < clock_timestamp() - $4::float8 * interval '1 ms' AS too_old,
               history.counted >= COALESCE(seen.delivery_attempts_max, $3::integer) AS used_up),
   slot AS (
     UPDATE vendor_slots SET token = (SELECT token FROM claimed),
@@ -120,16 +141,19 @@ const TAKE = `
       WHERE ${SLOT_IS_FREE} ORDER BY s.slot LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED)
     RETURNING slot),
   attempt AS (
-    INSERT INTO dispatch_attempts (order_id, token, deadline_at)
-    SELECT $1, token, clock_timestamp() + $2::integer * interval '1 ms' FROM claimed, history, slot
+    INSERT INTO dispatch_attempts (order_id, token, deadline_at, address_epoch)
+    SELECT $1, token, clock_timestamp() + $2::integer * interval '1 ms', seen.address_epochs[1]
+    FROM claimed, history, slot, seen
     WHERE open = 0 AND NOT recalling AND NOT cancel_requested AND NOT used_up AND NOT too_old
     RETURNING order_id),
   told AS (
     INSERT INTO order_events (order_id, type, detail)
     SELECT order_id, 'sent', format('Sent to %s, purchase %s.', seen.name, history.counted + 1)
     FROM attempt, seen, history)
-  SELECT seen.*, history.*, claimed.*, EXISTS (SELECT FROM attempt) AS sending, EXISTS (SELECT FROM slot) AS has_slot
-  FROM seen CROSS JOIN history LEFT JOIN claimed ON true`;
+  SELECT seen.*, history.*, claimed.*, EXISTS (SELECT FROM attempt) AS sending, EXISTS (SELECT FROM slot) AS has_slot,
+         called.epoch AS address_epoch, ${FORMER_ADDRESS('called.epoch', 'seen')}
+  FROM seen CROSS JOIN history LEFT JOIN claimed ON true CROSS JOIN LATERAL (SELECT ${ADDRESS_EPOCH} AS epoch) called
+    ${JOIN_FORMER_ADDRESS('called.epoch', 'seen')}`;
 
 @Injectable()
 export class ClaimRepository {
@@ -144,6 +168,7 @@ export class ClaimRepository {
     const [found] = await prepared<TakenRow>(on, 'take-order-in-hand', TAKE, values);
     if (!found || found.token === null) return notTaken(found);
     const { vendor_id: vendorId, product_id: productId, quantity, token } = found;
+    const former = formerAddressOf(found);
     return {
       taken: true,
       claim: {
@@ -156,9 +181,10 @@ export class ClaimRepository {
         recalling: found.recalling,
         tooOld: found.too_old,
         usedUp: found.used_up,
+        addressEpoch: found.address_epoch,
       },
-      vendor: vendorOf(found),
-      leave: { vendorId, operation: 'orders', opening: found.opening, givenAt },
+      vendor: atFormerAddress(vendorOf(found), former),
+      leave: { vendorId, operation: 'orders', opening: found.opening, givenAt, ...(former && { elsewhere: true }) },
       history: historyOf(found),
       sending: found.sending,
       hasSlot: found.has_slot,

@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { isTransientDatabaseError } from '../../database/database-errors';
 import { labelsOf, type Message } from '../../messaging/message';
@@ -12,9 +11,10 @@ import { CancellationAtVendor } from './cancellation-at-vendor';
 import { NoFreeSlot, type OrderInHand, OrdersInHand, VendorShut } from './orders-in-hand';
 import { Outcome } from './outcome';
 import { Patience, seconds } from './patience';
+import { SlotQueue } from './slot-queue';
 
-/** A consumer whose vendor has no free slot asks again after half to all of this. */
-const SLOT_WAIT_MS = 100;
+/** Over so long are spread the messages that come again when somebody else's claim has ended, or for a slot. */
+const COME_BACK_SPREAD_MS = 100;
 
 /**
  * Places an order at its vendor exactly once: claim, slot and attempt are committed before the call; what is not known
@@ -32,6 +32,7 @@ export class Dispatch {
     private readonly cancellation: CancellationAtVendor,
     private readonly outcome: Outcome,
     private readonly patience: Patience,
+    private readonly slotQueue: SlotQueue,
   ) {
     // One listener for each consumer that waits for a slot: their number is bounded by the vendors' slots.
     setMaxListeners(0, this.stopping.signal);
@@ -46,6 +47,10 @@ export class Dispatch {
       await this.attend(message);
       return false;
     } catch (error) {
+      if (error instanceof NoFreeSlot) {
+        await this.outcome.waitForSlot(message, COME_BACK_SPREAD_MS * Math.random());
+        return false;
+      }
       if (!(error instanceof VendorShut)) throw error;
       await this.outcome.waitFor(error.shut, message, this.patience.delayMsWhile(error.shut));
       return true;
@@ -59,14 +64,18 @@ export class Dispatch {
 
   private async attend(message: Message): Promise<void> {
     const { orderId } = readOrderPlaced(message);
-    const inHand = await this.takeWithSlot(orderId);
+    const take = () => this.ordersInHand.take(orderId);
+    const inHand = await this.slotQueue.taken(message.vendorId, take, this.stopping.signal);
     if (!inHand) return this.leaveToOthers(message, orderId);
     try {
       await this.place(inHand, message);
     } catch (error) {
       // What fails for a reason of its own fails again each time: behind our own claim nobody would count how often.
-      if (!(error instanceof VendorShut || isTransientDatabaseError(error))) await this.ordersInHand.giveBack(inHand);
+      const nothingTaken = error instanceof VendorShut || error instanceof NoFreeSlot;
+      if (!nothingTaken && !isTransientDatabaseError(error)) await this.ordersInHand.giveBack(inHand);
       throw error;
+    } finally {
+      this.slotQueue.freed(message.vendorId);
     }
   }
 
@@ -75,22 +84,10 @@ export class Dispatch {
     return inHand.sending ? this.purchase(inHand, message) : this.lookUp(inHand, message);
   }
 
-  /** Without a free slot the consumer keeps its one message and asks again; nothing is requeued or counted. */
-  private async takeWithSlot(orderId: string): Promise<OrderInHand | undefined> {
-    for (;;) {
-      try {
-        return await this.ordersInHand.take(orderId);
-      } catch (error) {
-        if (!(error instanceof NoFreeSlot)) throw error;
-        await pause(SLOT_WAIT_MS * (0.5 + Math.random() / 2), undefined, { signal: this.stopping.signal });
-      }
-    }
-  }
-
   /** Nothing to do for an order that is decided. One that somebody else has claimed is looked at when the claim ends. */
   private async leaveToOthers(message: Message, orderId: string): Promise<void> {
     const leaseMs = await this.ordersInHand.othersLeaseMs(orderId);
-    if (leaseMs !== undefined) await this.outcome.comeBack(message, leaseMs + SLOT_WAIT_MS * Math.random());
+    if (leaseMs !== undefined) await this.outcome.comeBack(message, leaseMs + COME_BACK_SPREAD_MS * Math.random());
   }
 
   private async purchase(inHand: OrderInHand, message: Message): Promise<void> {
@@ -155,6 +152,7 @@ export class Dispatch {
   /** The look-up has proved that nothing was bought so far. */
   private async sendAfterAll(inHand: OrderInHand, message: Message): Promise<void> {
     await this.ordersInHand.giveBackProved(inHand);
+    this.slotQueue.freed(message.vendorId);
     return this.attend(message);
   }
 

@@ -37,8 +37,9 @@ export class Intervention {
     const { vendorOrderId, acceptedAt } = accepted;
     await this.tell(tx, orderId, 'takes over what the vendor has', ruling);
     const sentAt = await this.attempts.sentAt(tx, orderId);
-    const contained = await this.stock.containsAcceptance(tx, order, acceptedAt, sentAt);
-    await this.orders.complete(tx, orderId, { ...accepted, sentAt, holdState: contained ? 'settled' : 'acknowledged' });
+    const found = { ...accepted, sentAt, addressEpoch: await this.attempts.addressEpoch(tx, orderId) };
+    const contained = await this.stock.containsAcceptance(tx, order, found);
+    await this.orders.complete(tx, orderId, { ...found, holdState: contained ? 'settled' : 'acknowledged' });
     if (contained) await this.stock.unreserve(tx, vendorId, productId, quantity);
     const story = `The vendor accepted it at ${acceptedAt.toISOString()} as ${vendorOrderId}.`;
     await this.events.add(tx, orderId, 'completed', story);

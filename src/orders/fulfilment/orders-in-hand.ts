@@ -97,7 +97,7 @@ export class OrdersInHand {
   async giveBackProved({ claim, vendor }: OrderInHand): Promise<void> {
     await this.dataSource.transaction(async (tx) => {
       if (await this.claims.release(tx, claim)) {
-        await this.attempts.closeAll(tx, claim.orderId);
+        await this.attempts.closeAllProved(tx, claim);
         const story = `Looked up: ${vendor.name} does not have it in its books, so nothing was bought; we send it again.`;
         await this.events.add(tx, claim.orderId, 'lookedUp', story);
       }

@@ -43,8 +43,10 @@ export class Outcome {
       return;
     await this.locked(claim, async (tx, order) => {
       if (order.status === 'pending' && order.cancelRequested) return this.cancelNext(tx, claim, message, answer);
-      if (order.status === 'pending') await this.complete(tx, order, answer, '');
-      if (order.status === 'failed') await this.recalls.request(tx, order, message, acceptanceOf(answer));
+      if (order.status === 'pending') await this.complete(tx, claim, order, answer, '');
+      if (order.status === 'failed') {
+        await this.recalls.request(tx, order, message, { acceptance: acceptanceOf(answer), ...claim });
+      }
       await this.ordersInHand.conclude(tx, claim, resultOf(answer));
     });
   }
@@ -54,7 +56,7 @@ export class Outcome {
     await this.conclude(claim, resultOf(answer), async (tx, order) => {
       if (order.status === 'completed') return;
       if (order.status === 'failed') return this.recalls.refused(tx, order, message, answer);
-      await this.complete(tx, order, answer, ' It was too late to cancel it.');
+      await this.complete(tx, claim, order, answer, ' It was too late to cancel it.');
     });
   }
 
@@ -122,6 +124,12 @@ export class Outcome {
     await this.dataSource.transaction((tx) => this.again(tx, nextOf(message, delayMs)));
   }
 
+  /** No slot of its vendor was free for long: the message comes again as it is, to whichever worker has one. */
+  async waitForSlot(message: Message, delayMs: number): Promise<void> {
+    const next = { ...nextOf(message, delayMs), attempt: message.attempt };
+    await this.dataSource.transaction((tx) => this.again(tx, next));
+  }
+
   private async tellOperator(
     tx: Transaction,
     { vendorId, orderId }: Claim,
@@ -173,11 +181,18 @@ export class Outcome {
     });
   }
 
-  private async complete(tx: Transaction, order: LockedOrder, answer: Accepted, addition: string): Promise<void> {
+  private async complete(
+    tx: Transaction,
+    { addressEpoch }: Claim,
+    order: LockedOrder,
+    answer: Accepted,
+    addition: string,
+  ): Promise<void> {
     const { orderId, vendorId, productId, quantity } = order;
     const sentAt = await this.attempts.sentAt(tx, orderId);
-    const contained = await this.stock.containsAcceptance(tx, order, answer.acceptedAt, sentAt);
-    await this.orders.complete(tx, orderId, { ...answer, sentAt, holdState: contained ? 'settled' : 'acknowledged' });
+    const accepted = { ...answer, sentAt, addressEpoch };
+    const contained = await this.stock.containsAcceptance(tx, order, accepted);
+    await this.orders.complete(tx, orderId, { ...accepted, holdState: contained ? 'settled' : 'acknowledged' });
     if (contained) await this.stock.unreserve(tx, vendorId, productId, quantity);
     await this.events.add(tx, orderId, 'completed', `${acceptanceOf(answer)}${addition}`);
   }

@@ -21,9 +21,14 @@ export class Recalls {
     private readonly deadLetters: DeadLetterRepository,
   ) {}
 
-  /** `acceptance`: a sentence. */
-  async request(tx: Transaction, { orderId }: LockedOrder, message: Message, acceptance: string): Promise<void> {
-    if (!(await this.orders.requestRecall(tx, orderId))) return;
+  /** `acceptance`: a sentence; `addressEpoch`: the vendor's books that have it. */
+  async request(
+    tx: Transaction,
+    { orderId }: LockedOrder,
+    message: Message,
+    { acceptance, addressEpoch }: { acceptance: string; addressEpoch: number },
+  ): Promise<void> {
+    if (!(await this.orders.requestRecall(tx, orderId, addressEpoch))) return;
     const story = `${acceptance} That was after it had failed here: the vendor is asked to cancel it.`;
     await this.events.add(tx, orderId, 'lateAnswer', story);
     await this.outbox.enqueue(tx, [nextOf(message, 0)]);

@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { type Connection, rows, type Transaction } from '../../database/sql';
-import { IS_UNDECIDED } from '../order.repository';
+import { IS_UNDECIDED, TRIED_SINCE } from '../order.repository';
 
 /** What an operator is told of an order that has grown too old. */
 export interface AgeReasons {
   notPlaced: string;
+  /** Its client, or an operator, asked for that. */
   notCancelled: string;
+  /** Its vendor had accepted it too late. */
+  notRecalled: string;
 }
 
 export type FlaggedForAge = Stranded & { reason: string };
@@ -116,13 +119,13 @@ export class SweepRepository {
     const flagged = await rows<{ order_id: string; vendor_id: string; attention_reason: string }>(
       tx,
       `UPDATE orders SET needs_attention = true, updated_at = now(),
-         attention_reason = CASE WHEN status = 'pending' THEN $2::varchar ELSE $3::varchar END
+         attention_reason = CASE WHEN status <> 'pending' THEN $4::varchar WHEN cancel_requested_at IS NULL THEN $2::varchar
+           ELSE $3::varchar END
        WHERE order_id IN (
          SELECT order_id FROM orders
          WHERE order_id IN (
              SELECT order_id FROM orders
-             WHERE status = 'pending' AND NOT needs_attention AND created_at < ${LONG_AGO}
-               AND (tried_from IS NULL OR tried_from < ${LONG_AGO})
+             WHERE status = 'pending' AND NOT needs_attention AND created_at < ${LONG_AGO} AND ${TRIED_SINCE('orders')} < ${LONG_AGO}
              UNION ALL
              SELECT order_id FROM orders
              WHERE NOT needs_attention AND GREATEST(recall_requested_at, tried_from) < ${LONG_AGO}
@@ -130,7 +133,7 @@ export class SweepRepository {
            AND ${STILL_OPEN} AND (claimed_until IS NULL OR claimed_until < now())
          ORDER BY order_id LIMIT ${FLAGGED_MAX} FOR NO KEY UPDATE SKIP LOCKED)
        RETURNING order_id, vendor_id, attention_reason`,
-      [ageMsMax, reasons.notPlaced, reasons.notCancelled],
+      [ageMsMax, reasons.notPlaced, reasons.notCancelled, reasons.notRecalled],
     );
     return flagged.map(({ order_id, vendor_id, attention_reason }) => ({
       orderId: order_id,

@@ -111,7 +111,8 @@ export class Sweeper implements Agent {
     const ageMsMax = this.config.deliveryAgeMsMax + OVERDUE_MS;
     const reasons = {
       notPlaced: `It has not been placed at its vendor within ${seconds(ageMsMax)}.`,
-      notCancelled: `It failed here, its vendor accepted it, and has not cancelled it within ${seconds(ageMsMax)}.`,
+      notCancelled: `It has not been cancelled at its vendor within ${seconds(ageMsMax)} of being asked for.`,
+      notRecalled: `It failed here, its vendor accepted it, and has not cancelled it within ${seconds(ageMsMax)}.`,
     };
     const flagged = await this.dataSource.transaction(async (tx) => {
       const overdue = await this.sweep.flagTooOld(tx, ageMsMax, reasons);

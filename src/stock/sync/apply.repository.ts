@@ -194,11 +194,17 @@ export class ApplyRepository {
   }
 
   /** Products, in order, that a listing with a later time wrote: of a clock that an operator no longer believes. */
-  async findFromLater(on: Connection, { vendorId, asOf }: StagedListing, limit: number): Promise<string[]> {
+  async findFromLater(
+    on: Connection,
+    { vendorId, asOf }: StagedListing,
+    observedUntil: string,
+    limit: number,
+  ): Promise<string[]> {
     const found = await rows<{ product_id: string }>(
       on,
-      'SELECT product_id FROM products WHERE vendor_id = $1 AND as_of > $2 ORDER BY product_id LIMIT $3',
-      [vendorId, asOf, limit],
+      `SELECT product_id FROM products WHERE vendor_id = $1 AND as_of > $2 AND observed_at <= $4::timestamptz
+       ORDER BY product_id LIMIT $3`,
+      [vendorId, asOf, limit, observedUntil],
     );
     return found.map(({ product_id }) => product_id);
   }

@@ -34,6 +34,7 @@ export class Applying {
     listing: StagedListing,
     progress: Progress,
   ): Promise<{ written: number; added: number }> {
+    await this.forgetFormerTimes(run, listing);
     let [written, inserted] = [0, 0];
     let after = '';
     for (;;) {
@@ -81,14 +82,25 @@ export class Applying {
     return written;
   }
 
-  /** Forgets the times that a clock gave which an operator no longer believes, so that this listing is the newest. */
-  async forgetLaterTimes(run: SyncRunInHand, listing: StagedListing): Promise<void> {
+  /**
+   * Forgets the times that a clock gave which an operator no longer believes, so that this listing is the newest.
+   * `until`: only those of listings that were asked for until then, by our clock.
+   */
+  async forgetLaterTimes(run: SyncRunInHand, listing: StagedListing, until = 'infinity'): Promise<void> {
     if (listing.asOf === null) return;
     for (;;) {
-      const keys = await run.gate.pass(() => this.apply.findFromLater(this.dataSource.manager, listing, BATCH_ROWS));
+      const keys = await run.gate.pass(() =>
+        this.apply.findFromLater(this.dataSource.manager, listing, until, BATCH_ROWS),
+      );
       if (keys.length === 0) return;
       await run.write((tx) => this.apply.forgetTime(tx, listing, keys));
     }
+  }
+
+  /** Forgets the later times of before the vendor came to its address, which are of another clock, until it was listed whole. */
+  private async forgetFormerTimes(run: SyncRunInHand, listing: StagedListing): Promise<void> {
+    const { addressSince, fullSyncedAt } = run.lease;
+    if (addressSince !== null && fullSyncedAt === null) await this.forgetLaterTimes(run, listing, addressSince);
   }
 
   /** A generic plan that was made for a near-empty partition stays a sequential scan until its statistics change. */

@@ -49,6 +49,8 @@ export class Decision {
       const waiting = await this.held(tx, vendorId, syncRunId);
       await this.runs.resume(tx, syncRunId, decided);
       const lease = await this.leases.seize(tx, vendorId, LEASE_MS);
+      // What another address listed is not what this one has.
+      if (!lease.addressEpochs.includes(waiting.addressEpoch)) throw new SyncSuperseded(syncRunId);
       const epochAt = waiting.heldFor === 'CLOCK' ? await this.leases.beginEpoch(tx, lease) : lease.epochAt;
       const seized = { ...lease, polledAt: waiting.polledAt, epochAt };
       return { run: new SyncRunInHand(syncRunId, seized, this.gate, this.dataSource, this.leases), held: waiting };

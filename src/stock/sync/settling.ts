@@ -37,9 +37,11 @@ const ACCEPTED_BEFORE = `o.accepted_at + ${milliseconds('$3')} < $2`;
  * Where the vendor gives no time only our own clock is left: the listing was asked for later than what we knew plus the age
  * that a listing may have. An acceptance of before an operator accepted a jump of the vendor's clock may be of the clock
  * before it, which may have been ahead: that age after the jump is enough too. And what was asked for before the jump was
- * accepted settles nothing.
+ * accepted settles nothing. Nor does a listing of other books than those that have the acceptance: whose run it is loses its
+ * lease with a change of address, so that those of the vendor's row are its own.
  */
-export const CONTAINED = `o.vendor_id = $1 AND o.hold_state = 'acknowledged' AND COALESCE(o.sent_at, o.acknowledged_at) < $7::timestamptz
+export const CONTAINED = `o.vendor_id = $1 AND o.hold_state = 'acknowledged'
+  AND COALESCE(o.address_epoch, 1) = ANY ((SELECT address_epochs FROM vendors WHERE vendor_id = $1)::integer[]) AND COALESCE(o.sent_at, o.acknowledged_at) < $7::timestamptz
   AND ($6::timestamptz IS NULL OR $5::timestamptz > $6)
   AND CASE
     WHEN $2::timestamptz = '-infinity' THEN GREATEST(o.acknowledged_at, $6) + ${milliseconds('$4')} < $5

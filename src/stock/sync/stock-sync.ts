@@ -94,8 +94,9 @@ export class StockSync {
 
   private async open(lease: SyncLease): Promise<{ run: SyncRunInHand; trigger: SyncTrigger }> {
     const opened = await this.dataSource.transaction(async (tx) => {
-      const { polledAt, vendor } = lease;
-      const run = await this.runs.open(tx, newId(), { vendorId: vendor.vendorId, polledAt });
+      const { polledAt, vendor, addressEpochs } = lease;
+      const asked = { vendorId: vendor.vendorId, polledAt };
+      const run = await this.runs.open(tx, newId(), addressEpochs[0]!, asked);
       await this.leases.renew(tx, lease, LEASE_MS);
       return run;
     });

@@ -10,6 +10,10 @@ import { HOLD_WAIT_INTERVALS } from './poll-plan';
 /** The right to sync one vendor, and what the last sync left behind. */
 export interface SyncLease {
   vendor: Vendor;
+  /** The vendor's books that are polled. */
+  addressEpochs: number[];
+  /** Our clock, to the microsecond: since when it is at these books; null: always. */
+  addressSince: string | null;
   /** Fencing token: whoever lost it writes nothing. */
   token: string;
   /** Our clock: the poll begins no earlier than this. */
@@ -64,6 +68,8 @@ type LeaseRow = Parameters<typeof vendorOf>[0] & {
   holds_wait: boolean;
   suspect: boolean;
   opening: string | null;
+  address_epochs: number[];
+  address_since: string | null;
 };
 
 /** Marks mean something only to the dialect and at the address that gave them. */
@@ -74,7 +80,7 @@ const NOT_CLOSED = `b.operation = 'stock' AND b.open_until IS NOT NULL`;
 
 /** $1: lease in ms, $2: the installation's poll interval in ms. */
 const LEASE = `sync_token = sync_token + 1, sync_leased_until = clock_timestamp() + $1::integer * interval '1 ms'`;
-const LEASED = `${VENDOR_COLUMNS}, sync_token, clock_timestamp() AS polled_at, clock_offset_ms, full_synced_at,
+const LEASED = `${VENDOR_COLUMNS}, address_epochs, ${timestampText('address_since')} AS address_since, sync_token, clock_timestamp() AS polled_at, clock_offset_ms, full_synced_at,
   GREATEST(stock_as_of, full_as_of) AS stock_as_of, ${timestampText('stock_epoch_at')} AS epoch_at,
   CASE WHEN sync_marks_of = ${SOURCE} THEN sync_position END AS position,
   CASE WHEN sync_marks_of = ${SOURCE} THEN sync_etag END AS etag, sync_failures > 0 AS suspect,
@@ -82,7 +88,7 @@ const LEASED = `${VENDOR_COLUMNS}, sync_token, clock_timestamp() AS polled_at, c
   EXISTS (SELECT FROM stock_sync_runs r WHERE r.vendor_id = vendors.vendor_id AND r.status = 'held') AS has_held_run,
   EXISTS (
     SELECT FROM orders o WHERE o.vendor_id = vendors.vendor_id AND o.hold_state = 'acknowledged'
-      AND o.acknowledged_at < clock_timestamp()
+      AND COALESCE(o.address_epoch, 1) = ANY (address_epochs) AND o.acknowledged_at < clock_timestamp()
         - ${HOLD_WAIT_INTERVALS} * COALESCE(sync_interval_ms, $2::integer) * interval '1 ms') AS holds_wait`;
 
 @Injectable()
@@ -239,6 +245,8 @@ export class SyncLeaseRepository {
 function leaseOf(taken: LeaseRow): SyncLease {
   return {
     vendor: vendorOf(taken),
+    addressEpochs: taken.address_epochs,
+    addressSince: taken.address_since,
     token: taken.sync_token,
     polledAt: taken.polled_at,
     stockAsOf: taken.stock_as_of,

@@ -18,9 +18,12 @@ export interface HeldRun {
   asOf: Date | null;
   polledAt: Date;
   staged: number;
+  /** The vendor's books that were polled. */
+  addressEpoch: number;
 }
 
-const HELD_COLUMNS = `sync_run_id AS "syncRunId", kind, held_for AS "heldFor", as_of AS "asOf", polled_at AS "polledAt", staged`;
+const HELD_COLUMNS = `sync_run_id AS "syncRunId", kind, held_for AS "heldFor", as_of AS "asOf", polled_at AS "polledAt", staged,
+  address_epoch AS "addressEpoch"`;
 
 /** Runs as the sync writes them. In a transaction they come before the vendor's own row. */
 @Injectable()
@@ -32,6 +35,7 @@ export class SyncRunRepository {
   async open(
     tx: Transaction,
     newRunId: string,
+    addressEpoch: number,
     { vendorId, polledAt }: { vendorId: string; polledAt: Date },
   ): Promise<{ syncRunId: string; trigger: SyncTrigger }> {
     await rows(
@@ -48,16 +52,16 @@ export class SyncRunRepository {
     );
     const asked = await row<{ sync_run_id: string }>(
       tx,
-      `UPDATE stock_sync_runs SET status = 'running', started_at = now(), polled_at = $2
+      `UPDATE stock_sync_runs SET status = 'running', started_at = now(), polled_at = $2, address_epoch = $3
        WHERE vendor_id = $1 AND status = 'pending' RETURNING sync_run_id`,
-      [vendorId, polledAt],
+      [vendorId, polledAt, addressEpoch],
     );
     if (asked) return { syncRunId: asked.sync_run_id, trigger: 'manual' };
     await rows(
       tx,
-      `INSERT INTO stock_sync_runs (sync_run_id, vendor_id, trigger, kind, status, polled_at)
-       VALUES ($1, $2, 'schedule', 'full', 'running', $3)`,
-      [newRunId, vendorId, polledAt],
+      `INSERT INTO stock_sync_runs (sync_run_id, vendor_id, trigger, kind, status, polled_at, address_epoch)
+       VALUES ($1, $2, 'schedule', 'full', 'running', $3, $4)`,
+      [newRunId, vendorId, polledAt, addressEpoch],
     );
     return { syncRunId: newRunId, trigger: 'schedule' };
   }

@@ -39,6 +39,11 @@ export const CALLS_ALLOWED = `CASE
   ELSE LEAST(v.max_concurrent_orders, power(2, GREATEST(0, LEAST(${RAMP_STEPS},
     floor(extract(epoch FROM clock_timestamp() - b.closed_at) * 1000 / ${RAMP_STEP_MS})))))::integer END`;
 
+/** Whether calls about orders of the vendor have failed, or been turned away, one after the other since then. */
+export const KEPT_FAILING_SINCE = (vendorId: string, since: string): string =>
+  `EXISTS (SELECT FROM vendor_breakers b WHERE b.vendor_id = ${vendorId} AND b.operation = 'orders'
+           AND (b.closed_at > ${since} OR b.open_until IS NOT NULL))`;
+
 /** An order that waits for its vendor is tried again long before, and is the probe. */
 const UNPROBED = `EXISTS (SELECT FROM vendor_breakers b WHERE b.vendor_id = v.vendor_id AND b.operation = 'orders'
   AND b.open_until < clock_timestamp() - interval '15 minutes')`;

@@ -25,10 +25,12 @@ export interface Leave {
   opening: string | null;
   /** Monotonic clock: the call began no earlier. */
   givenAt: number;
+  /** It is made at a former address of the vendor, and says nothing of how the vendor is now. */
+  elsewhere?: boolean;
 }
 
 /**
- * Leaves a vendor alone that fails again and again. Whether it is open is written in the database, so that all workers
+ * Leaves a vendor alone that fails, or turns us away, again and again. Whether it is open is written in the database, so that all workers
  * pause together, and over restarts; the library's instance in each process is only what senses that it should be. Who may
  * call is decided where slots and sync leases are given out, and they are also what makes a probe the only one.
  */
@@ -61,9 +63,10 @@ export class Breaker {
    * answer is worth more than what it says of its vendor.
    */
   async note(leave: Leave, health: CallHealth): Promise<void> {
+    if (leave.elsewhere) return;
     try {
       if (health === 'well') await this.well(leave);
-      if (health === 'failing') await this.failing(leave);
+      if (health === 'failing' || health === 'turnedAway') await this.failing(leave);
     } catch (error) {
       this.logger.warn({ err: error, vendorId: leave.vendorId }, 'What a call says of its vendor could not be written');
     }

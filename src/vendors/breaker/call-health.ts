@@ -10,6 +10,7 @@ import {
 export function healthOf(answer: PurchaseAnswer | LookUpAnswer | CancelAnswer): CallHealth {
   switch (answer.outcome) {
     case 'unknown':
+    case 'too_late':
       return answer.health ?? 'well';
     case 'not_sent':
       return answer.health ?? 'unsaid';

@@ -22,6 +22,12 @@ export const orderChecks: Check[] = [
     run: unseenNotFound,
   },
   {
+    name: 'not-found-has-code',
+    expects: 'The 404 to a reference the vendor has never seen says why in the JSON body, in the code of its dialect.',
+    why: 'A 404 without a code may be a proxy’s: it proves nothing, and an order whose answer was lost stays open.',
+    run: notFoundHasCode,
+  },
+  {
     name: 'order-accepted',
     expects: 'An order of one unit that is in stock is accepted, with the vendor’s number and time.',
     why: 'Anything else leaves the order open until an operator looks at it.',
@@ -80,7 +86,7 @@ export const orderChecks: Check[] = [
   {
     name: 'unseen-closes',
     expects:
-      'A reference that was cancelled (204) before it was ever seen buys nothing; 404 where it cannot be closed.',
+      'A reference that was cancelled (204) before it was ever seen buys nothing; 404 with a code where it cannot be closed.',
     why: 'An order may arrive after its cancellation; 204 promises that it is not bought then.',
     buys: true,
     run: unseenCloses,
@@ -103,6 +109,12 @@ export const orderChecks: Check[] = [
 
 async function unseenNotFound(desk: Desk): Promise<Finding> {
   const answer = await desk.lookUp(desk.newReference());
+  return answer.outcome === 'not_found' || desk.last.answer?.status === 404 ? passed : failed(desk.last);
+}
+
+async function notFoundHasCode(desk: Desk): Promise<Finding> {
+  const answer = await desk.lookUp(desk.newReference());
+  if (desk.last.answer?.status !== 404) return notTried('the vendor never answered 404');
   return answer.outcome === 'not_found' ? passed : failed(desk.last);
 }
 

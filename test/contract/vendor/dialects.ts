@@ -26,6 +26,8 @@ export interface Dialect {
   repeated: Answer;
   refusals: Record<'OUT_OF_STOCK' | 'UNKNOWN_SKU' | 'CANCELLED' | 'REFUSED', Answer>;
   withoutCode: Body;
+  codeMember: 'code' | 'error' | 'reason';
+  notFound: Exclude<Answer, string> & { status: number };
   lookUps: { accepted: Body; refused: Body; cancelled: Body; nonsense: Body };
   /** Serves a whole listing, in the pages that are asked for. */
   lists(products: Product[], asOf: string | undefined, headers?: Record<string, string>): (asked: Asked) => Answer;
@@ -52,6 +54,8 @@ export const rest: Dialect = {
     REFUSED: { status: 422, body: { code: 'NOT_TO_YOU' } },
   },
   withoutCode: { message: 'no' },
+  codeMember: 'code',
+  notFound: { status: 404, body: { code: 'UNKNOWN_REFERENCE' } },
   lookUps: {
     accepted: { vendorOrderId: 'V-1', acceptedAt: ACCEPTED_AT, status: 'accepted' },
     refused: { status: 'refused', code: 'OUT_OF_STOCK' },
@@ -83,6 +87,8 @@ export const wholesale: Dialect = {
     REFUSED: { status: 422, body: { error: 'not_to_you' } },
   },
   withoutCode: { message: 'no' },
+  codeMember: 'error',
+  notFound: { status: 404, body: { error: 'unknown_purchase_order' } },
   lookUps: {
     accepted: { po_number: 'order-1', state: 'confirmed', confirmation_number: 'V-1', confirmed_at: ACCEPTED_AT },
     refused: { po_number: 'order-1', state: 'rejected', error: 'insufficient_stock' },
@@ -119,6 +125,8 @@ export const feed: Dialect = {
     REFUSED: { status: 422, body: { state: 'rejected', reason: 'NOT_TO_YOU' } },
   },
   withoutCode: { state: 'rejected' },
+  codeMember: 'reason',
+  notFound: { status: 404, body: { reason: 'UNKNOWN_ORDER' } },
   lookUps: {
     accepted: { orderRef: 'order-1', state: 'accepted', orderNumber: 'V-1', acceptedAt: ACCEPTED_AT },
     refused: { orderRef: 'order-1', state: 'rejected', reason: 'OUT_OF_STOCK' },

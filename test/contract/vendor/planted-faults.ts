@@ -177,6 +177,10 @@ export const FAULTS: PlantedFault[] = [
     return reply?.status === 404 ? { status: 204, headers: {}, text: '' } : pass(call);
   }),
   rest('a welcome for every reference', 'unseen-not-found', answers(isLookUp, {})),
+  rest('a page for every order it does not have', 'not-found-has-code', () => async (call, pass) => {
+    const reply = await pass(call);
+    return reply.status === 404 ? { ...reply, text: '<h1>Not Found</h1>' } : reply;
+  }),
   {
     kind: 'wholesale',
     fault: 'cents in fractions',

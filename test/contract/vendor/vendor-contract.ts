@@ -59,11 +59,13 @@ export function vendorContract(dialect: Dialect): void {
         { status: 200, body: '<h1>Welcome' },
         { ...FAILING, detail: expect.stringContaining('cannot read') },
       ],
-      ['a refusal without a code', { status: 409, body: dialect.withoutCode }, { health: 'well' }],
+      ['a refusal without a code', { status: 409, body: dialect.withoutCode }, { health: 'turnedAway' }],
       ['a redirect', REDIRECT, { ...FAILING, detail: 'answered 307' }],
       ['a 500', { status: 500 }, { ...FAILING, detail: 'answered 500' }],
-      ['a 401', { status: 401 }, { health: 'well', detail: 'answered 401' }],
-      ['a 404', { status: 404 }, { health: 'well', detail: 'answered 404' }],
+      ['a 401', { status: 401 }, { health: 'turnedAway', detail: 'answered 401' }],
+      ['a 404', { status: 404 }, { health: 'turnedAway', detail: 'answered 404' }],
+      ['a 404 with a code', dialect.notFound, { health: 'well', detail: 'answered 404' }],
+      ['a 401 with a code', { ...dialect.notFound, status: 401 }, { health: 'turnedAway' }],
       [
         'a 429',
         { status: 429, headers: { 'retry-after': '7' } },
@@ -108,8 +110,14 @@ export function vendorContract(dialect: Dialect): void {
     });
 
     it('does not find it', async () => {
-      counter.server.first({ status: 404 });
+      counter.server.first(dialect.notFound);
       expect(await lookUp()).toEqual({ outcome: 'not_found' });
+    });
+
+    it.each(bare404s(dialect))('does not know after a 404 with %s', async (_, answer) => {
+      counter.server.first(answer);
+      const detail = expect.stringMatching(/answered 404 without a (code|error|reason)/);
+      expect(await lookUp()).toEqual({ outcome: 'unknown', health: 'turnedAway', detail });
     });
 
     it.each<[Answer, CallHealth]>([
@@ -119,7 +127,9 @@ export function vendorContract(dialect: Dialect): void {
       [{ status: 204 }, 'failing'],
       [REDIRECT, 'failing'],
       [{ status: 429 }, 'unsaid'],
-      [{ status: 403 }, 'well'],
+      [{ status: 403 }, 'turnedAway'],
+      [{ status: 405 }, 'turnedAway'],
+      [{ status: 410 }, 'turnedAway'],
     ])('does not know after %j', async (answer, health) => {
       counter.server.first(answer);
       expect(await lookUp()).toMatchObject({ outcome: 'unknown', health });
@@ -137,8 +147,10 @@ export function vendorContract(dialect: Dialect): void {
       [{ status: 204 }, 'cancelled'],
       [{ status: 409 }, 'too_late'],
       [{ status: 405 }, 'too_late'],
-      [{ status: 404 }, 'not_found'],
+      [{ status: 501 }, 'too_late'],
+      [dialect.notFound, 'not_found'],
       [{ status: 500 }, 'unknown'],
+      [{ status: 403 }, 'unknown'],
       [{ status: 200 }, 'unknown'],
       [REDIRECT, 'unknown'],
       ['drop', 'unknown'],
@@ -147,6 +159,20 @@ export function vendorContract(dialect: Dialect): void {
       counter.server.first(answer);
       expect(await counter.adapter.cancel(counter.vendor, 'order-1')).toMatchObject({ outcome });
       expect(counter.server.paths).toEqual([`DELETE ${dialect.orderPath('order-1')}`]);
+    });
+
+    it.each(bare404s(dialect))('does not know after a 404 with %s', async (_, answer) => {
+      counter.server.first(answer);
+      const outcome = await counter.adapter.cancel(counter.vendor, 'order-1');
+      expect(outcome).toMatchObject({ outcome: 'unknown', health: 'turnedAway' });
+    });
+
+    it.each([405, 501])('says nothing of the vendor’s health by a %d, which may be anybody’s', async (status) => {
+      counter.server.first({ status });
+      expect(await counter.adapter.cancel(counter.vendor, 'order-1')).toEqual({
+        outcome: 'too_late',
+        health: 'unsaid',
+      });
     });
   });
 
@@ -193,7 +219,7 @@ export function vendorContract(dialect: Dialect): void {
 
     it.each<[string, Answer, string, CallHealth]>([
       ['a redirect', REDIRECT, 'stock: answered 307', 'failing'],
-      ['a 403', { status: 403 }, 'stock: answered 403', 'well'],
+      ['a 403', { status: 403 }, 'stock: answered 403', 'turnedAway'],
       ['a 304 nobody asked for', { status: 304 }, 'stock: answered 304', 'failing'],
     ])('is not asked for again after %s', async (_, answer, message, health) => {
       counter.server.answer = () => answer;
@@ -234,4 +260,24 @@ export function vendorContract(dialect: Dialect): void {
       expect(counter.server.asked).toHaveLength(0);
     });
   });
+}
+
+/** What stands before a vendor and knows nothing of its orders: each lacks the code of the dialect. */
+function bare404s({ codeMember }: Dialect): [string, Answer][] {
+  const others = ['code', 'error', 'reason'].filter((member) => member !== codeMember);
+  const bodies: [string, unknown][] = [
+    ['nothing', undefined],
+    ['a page', '<html><h1>404 Not Found</h1></html>'],
+    ['a text', 'default backend - 404'],
+    ['an empty object', {}],
+    ['a list', [{ [codeMember]: 'UNKNOWN' }]],
+    ['a text in JSON', '"UNKNOWN"'],
+    ['an empty code', { [codeMember]: ' ' }],
+    ['a number for a code', { [codeMember]: 404 }],
+    ['a code further in', { details: { [codeMember]: 'UNKNOWN' } }],
+    ['half an object', `{"${codeMember}":"UNKNOWN"`],
+    ['the words of a gateway', { message: 'no Route matched with those values' }],
+    ['another dialect’s code', Object.fromEntries(others.map((member) => [member, 'UNKNOWN']))],
+  ];
+  return bodies.map(([name, body]) => [name, { status: 404, ...(body !== undefined && { body }) }]);
 }

@@ -178,6 +178,15 @@ describe('what a vendor answers', () => {
     ['nothing before the deadline', { hang: new Promise(() => undefined) }],
     ['a 201 that cannot be read', { status: 201, body: '<html>' }],
     ['a redirect', { status: 302, headers: { location: '/elsewhere' } }],
+    ...[400, 401, 403, 404, 405, 407, 408, 410, 421, 422, 425, 426, 451].map((status): [string, ScriptedAnswer] => [
+      `a page with ${status}`,
+      { status, body: '<html>' },
+    ]),
+    ['409 without a code', { status: 409, body: '<html>' }],
+    ...[401, 403, 407].map((status): [string, ScriptedAnswer] => [
+      `${status} with a code`,
+      { status, body: { code: 'NO' } },
+    ]),
   ];
 
   it.each(failures)('opens it: %s', async (_, answer) => {
@@ -188,8 +197,11 @@ describe('what a vendor answers', () => {
   const others: [string, ScriptedAnswer][] = [
     ['201', { status: 201, body: { vendorOrderId: 'V-1', acceptedAt: at(-30) } }],
     ['409 with a code', { status: 409, body: { code: 'OUT_OF_STOCK' } }],
-    ['409 without one', { status: 409, body: '<html>' }],
-    ...[400, 401, 403, 404, 408, 422, 425, 429].map((status): [string, ScriptedAnswer] => [String(status), { status }]),
+    ...[400, 404, 410, 422].map((status): [string, ScriptedAnswer] => [
+      `${status} with a code`,
+      { status, body: { code: 'BAD_REQUEST' } },
+    ]),
+    ['429', { status: 429 }],
   ];
 
   it.each(others)('never opens it: %s', async (_, answer) => {

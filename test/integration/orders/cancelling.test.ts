@@ -5,7 +5,7 @@ import { OrderQueries } from '../../../src/orders/order-queries';
 import { Placement } from '../../../src/orders/placement/placement';
 import { createApp, type TestApp } from '../../support/app';
 import { freePort } from '../../support/processes';
-import { type ScriptedAnswer, ScriptedVendor } from '../../support/scripted-vendor';
+import { NOT_FOUND, type ScriptedAnswer, ScriptedVendor } from '../../support/scripted-vendor';
 import { at } from '../../support/time';
 import { waitFor } from '../../support/wait';
 
@@ -167,7 +167,7 @@ describe('cancelling an order', () => {
     it('believes a vendor that cannot find it only after the deadline and the lag, and never sends again', async () => {
       const orderId = await placeUnknown();
       await cancel(orderId);
-      vendor.onCancel = () => ({ status: 404 });
+      vendor.onCancel = () => NOT_FOUND;
       await step();
       await step();
       expect(await orderOf(orderId)).toMatchObject({ status: 'pending' });
@@ -183,7 +183,7 @@ describe('cancelling an order', () => {
       const orderId = await placeUnknown();
       await cancel(orderId);
       await letTimePass();
-      vendor.onCancel = () => ({ status: 404 });
+      vendor.onCancel = () => NOT_FOUND;
       vendor.onLookUp = () => inBooks;
       await step();
       expect(await orderOf(orderId)).toMatchObject({ status: 'pending' });
@@ -207,14 +207,28 @@ describe('cancelling an order', () => {
       expect(await orderOf(orderId)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
     });
 
-    it('asks for attention when the vendor gives no answer until the order has grown too old', async () => {
+    it('asks for attention when the vendor gives no answer until the request has grown too old', async () => {
       const orderId = await placeUnknown();
       await cancel(orderId);
-      await app.dataSource.query(`UPDATE orders SET created_at = created_at - interval '2 days'`);
+      await growOld();
+      await growOld('cancel_requested_at');
       vendor.onCancel = () => ({ status: 500 });
       await step();
       expect(await orderOf(orderId)).toMatchObject({ status: 'pending', needsAttention: true });
       expect([await reserved(), await step()]).toEqual([2, 0]);
+    });
+
+    it('is asked again and again, however old the order was when that was asked for', async () => {
+      const orderId = await placeUnknown();
+      await growOld();
+      await cancel(orderId);
+      vendor.onCancel = () => ({ status: 503 });
+      for (let times = 0; times < 3; times++) await step();
+      expect(await orderOf(orderId)).toMatchObject({ status: 'pending', needsAttention: false });
+      vendor.onCancel = () => ({ status: 204 });
+      await step();
+      expect(await orderOf(orderId)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
+      expect(await reserved()).toBe(0);
     });
 
     it('asks again after a crash between the vendor’s confirmation and our record of it, and frees the stock once', async () => {
@@ -282,10 +296,11 @@ describe('cancelling an order', () => {
     const orderId = await placeUnknown();
     await letTimePass();
     await step();
-    await app.dataSource.query(`UPDATE orders SET created_at = created_at - interval '2 days'`);
+    await growOld();
     vendor.onCancel = () => ({ status: 500 });
     for (let again = 0; again < 2; again++) {
       await cancel(orderId);
+      await growOld('cancel_requested_at');
       expect(await step()).toBe(1);
       await letAMinutePass(orderId);
     }
@@ -293,6 +308,10 @@ describe('cancelling an order', () => {
     expect(await app.dataSource.query('SELECT FROM dead_letters')).toHaveLength(1);
     expect(await orderOf(orderId)).toMatchObject({ status: 'pending', needsAttention: true });
   });
+
+  async function growOld(since: 'created_at' | 'cancel_requested_at' = 'created_at'): Promise<void> {
+    await app.dataSource.query(`UPDATE orders SET ${since} = ${since} - interval '2 days'`);
+  }
 
   async function letAMinutePass(orderId: string): Promise<void> {
     await app.dataSource.query(`UPDATE order_events SET at = at - interval '1 minute' WHERE order_id = $1`, [orderId]);
@@ -325,7 +344,7 @@ describe('cancelling an order', () => {
 
     it('believes a vendor that has just accepted it and cannot find it only after the deadline and the lag', async () => {
       const orderId = await cancelWhileSending({ ...inBooks, status: 201 });
-      vendor.onCancel = () => ({ status: 404 });
+      vendor.onCancel = () => NOT_FOUND;
       await step();
       expect(await orderOf(orderId)).toMatchObject({ status: 'pending' });
       expect(await reserved()).toBe(2);
@@ -339,7 +358,7 @@ describe('cancelling an order', () => {
 
     it('believes it then, though the vendor had accepted it', async () => {
       const orderId = await cancelWhileSending({ ...inBooks, status: 201 });
-      vendor.onCancel = () => ({ status: 404 });
+      vendor.onCancel = () => NOT_FOUND;
       await letTimePass();
       await step();
       expect(await orderOf(orderId)).toMatchObject({ status: 'failed', failureReason: 'CANCELLED' });
@@ -377,7 +396,7 @@ describe('cancelling an order', () => {
       const lookingUp = step();
       await waitFor(() => vendor.lookUps.length === 1, { withinMs: 5000, what: 'the look-up' });
       await cancel(orderId);
-      give({ status: 404 });
+      give(NOT_FOUND);
       await lookingUp;
       expect(vendor.purchases).toHaveLength(1);
       await step();

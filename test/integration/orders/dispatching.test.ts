@@ -11,7 +11,7 @@ import type { Refused } from '../../../src/vendors/vendor-adapter';
 import { VendorRegistry } from '../../../src/vendors/vendor-registry';
 import { createApp, type TestApp } from '../../support/app';
 import { freePort } from '../../support/processes';
-import { type ScriptedAnswer, ScriptedVendor } from '../../support/scripted-vendor';
+import { NOT_FOUND, type ScriptedAnswer, ScriptedVendor } from '../../support/scripted-vendor';
 import { at } from '../../support/time';
 import { waitFor } from '../../support/wait';
 
@@ -313,7 +313,7 @@ describe('dispatching an order', () => {
   it('does not take a refusal that a frozen worker heard for one of what was sent meanwhile', async () => {
     const answers: ((answer: ScriptedAnswer) => void)[] = [];
     vendor.onPurchase = () => new Promise((resolve) => answers.push(resolve));
-    vendor.onLookUp = () => ({ status: 404 });
+    vendor.onLookUp = () => NOT_FOUND;
     const orderId = await place();
     const [message] = await app.takeMessages();
     const dispatched = async () => {
@@ -355,8 +355,8 @@ describe('dispatching an order', () => {
   it('believes a vendor that cannot find what it accepted after the order had failed only once its lag has passed', async () => {
     const orderId = await acceptedTooLate();
     await app.register({ vendorId: 'acme', baseUrl: vendor.baseUrl, consistencyLagMs: 60_000 });
-    vendor.onCancel = () => ({ status: 404 });
-    vendor.onLookUp = () => ({ status: 404 });
+    vendor.onCancel = () => NOT_FOUND;
+    vendor.onLookUp = () => NOT_FOUND;
     await step();
     expect((await storyOf(orderId)).slice(-2)).toEqual(['lateAnswer', 'cancelUnanswered']);
     await app.dataSource.query(`UPDATE orders SET recall_requested_at = recall_requested_at - interval '1 hour'`);
@@ -369,8 +369,8 @@ describe('dispatching an order', () => {
     const orderId = await acceptedTooLate();
     await app.dataSource.query('DELETE FROM dispatch_attempts');
     await app.register({ vendorId: 'acme', baseUrl: vendor.baseUrl, consistencyLagMs: 60_000 });
-    vendor.onCancel = () => ({ status: 404 });
-    vendor.onLookUp = () => ({ status: 404 });
+    vendor.onCancel = () => NOT_FOUND;
+    vendor.onLookUp = () => NOT_FOUND;
     await step();
     expect((await storyOf(orderId)).slice(-2)).toEqual(['lateAnswer', 'cancelUnanswered']);
   });

@@ -144,6 +144,24 @@ describe('the sweeper', () => {
     expect(product.reserved_quantity).toBe(1);
   });
 
+  it('counts the age of what is to be cancelled from when that was asked for', async () => {
+    const orderId = await place();
+    const askedAgo = (age: string) =>
+      app.dataSource.query(
+        `UPDATE orders SET created_at = now() - interval '3 days', cancel_requested_at = now() - $1::interval`,
+        [age],
+      );
+    await askedAgo('23 hours');
+    await sweep();
+    expect(await orderOf(orderId)).toMatchObject({ needsAttention: false });
+    await askedAgo('2 days');
+    await sweep();
+    expect(await orderOf(orderId)).toMatchObject({
+      needsAttention: true,
+      attentionReason: expect.stringMatching(/^It has not been cancelled at its vendor within/),
+    });
+  });
+
   it('has an operator asked once about what its vendor was to cancel for too long', async () => {
     const orderId = await place();
     const recalledAgo = (age: string) =>
@@ -225,7 +243,7 @@ describe('the sweeper', () => {
     await repository.count(explaining, NO_AGE_MS);
     await repository.lockOldest(explaining, 'acme', NO_AGE_MS, 10);
     await repository.flagGivenUp(explaining, NO_AGE_MS);
-    await repository.flagTooOld(explaining, 1, { notPlaced: 'old', notCancelled: 'old' });
+    await repository.flagTooOld(explaining, 1, { notPlaced: 'old', notCancelled: 'old', notRecalled: 'old' });
     expect(plans).toHaveLength(4);
     for (const plan of plans) expect(plan).not.toContain('Seq Scan on orders');
   });

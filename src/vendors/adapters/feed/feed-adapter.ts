@@ -21,6 +21,7 @@ import {
   etagOf,
   type Fields,
   fieldsIn,
+  notFound,
   notKnown,
   ORDER_ANSWER_BYTES_MAX,
   orderAnswer,
@@ -36,6 +37,8 @@ import { NoAnswer, VendorHttp, type VendorRequest, type VendorResponse } from '.
 const PAGE_ROWS = 2000;
 const FILE_ROWS_MAX = 20_000_000;
 const FILE_BYTES_MAX = 4 * 1024 ** 3;
+/** Where an error says what it is; without it, the words may be somebody else's. */
+const CODE = 'reason';
 const REASONS: ReadonlyMap<string, RefusalReason> = new Map([
   ['OUT_OF_STOCK', 'OUT_OF_STOCK'],
   ['UNKNOWN_SKU', 'UNKNOWN_SKU'],
@@ -85,7 +88,7 @@ export class FeedAdapter implements VendorAdapter {
 
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
     const call = this.call(vendor, { method: 'DELETE', path: `/orders/${encodeURIComponent(reference)}` });
-    return orderAnswer(call, cancelAnswer);
+    return orderAnswer(call, (response) => cancelAnswer(response, CODE));
   }
 
   private call(vendor: Vendor, request: Omit<VendorRequest, 'answerBytesMax'>): Promise<VendorResponse> {
@@ -171,13 +174,13 @@ function purchased(response: VendorResponse, reference: string): PurchaseAnswer 
     case 422:
       return refusedFor(body?.reason, body?.message, REASONS) ?? unreadable(response);
     default:
-      return notKnown(response);
+      return notKnown(response, CODE);
   }
 }
 
 function lookedUp(response: VendorResponse, reference: string): LookUpAnswer {
-  if (response.status === 404) return { outcome: 'not_found' };
-  if (response.status !== 200) return notKnown(response);
+  if (response.status === 404) return notFound(response, CODE);
+  if (response.status !== 200) return notKnown(response, CODE);
   return stateIn(fieldsIn(response.text), reference) ?? unreadable(response);
 }
 

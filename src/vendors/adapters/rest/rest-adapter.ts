@@ -23,6 +23,7 @@ import {
   type Fields,
   fieldsIn,
   itemsIn,
+  notFound,
   notKnown,
   ORDER_ANSWER_BYTES_MAX,
   orderAnswer,
@@ -42,6 +43,8 @@ const PAGES_MAX = 20_000;
 const ROWS_MAX = PAGES_MAX * PAGE_ROWS;
 /** How a vendor says that it has no deltas, or none that reaches so far back. */
 const NO_DELTA = [400, 410, 422, 501];
+/** Where an error says what it is; without it, the words may be somebody else's. */
+const CODE = 'code';
 const REASONS: ReadonlyMap<string, RefusalReason> = new Map([
   ['OUT_OF_STOCK', 'OUT_OF_STOCK'],
   ['UNKNOWN_SKU', 'UNKNOWN_SKU'],
@@ -88,7 +91,7 @@ export class RestAdapter implements VendorAdapter {
   }
 
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
-    return orderAnswer(this.callOrder('DELETE', vendor, reference), cancelAnswer);
+    return orderAnswer(this.callOrder('DELETE', vendor, reference), (response) => cancelAnswer(response, CODE));
   }
 
   private callOrder(method: 'GET' | 'DELETE', vendor: Vendor, reference: string): Promise<VendorResponse> {
@@ -198,13 +201,13 @@ function purchased(response: VendorResponse): PurchaseAnswer {
     case 422:
       return refusedFor(body?.code, body?.message, REASONS) ?? unreadable(response);
     default:
-      return notKnown(response);
+      return notKnown(response, CODE);
   }
 }
 
 function lookedUp(response: VendorResponse): LookUpAnswer {
-  if (response.status === 404) return { outcome: 'not_found' };
-  if (response.status !== 200) return notKnown(response);
+  if (response.status === 404) return notFound(response, CODE);
+  if (response.status !== 200) return notKnown(response, CODE);
   const body = fieldsIn(response.text);
   switch (body?.status) {
     case undefined:

@@ -21,6 +21,7 @@ import {
   type Fields,
   fieldsIn,
   itemsIn,
+  notFound,
   notKnown,
   ORDER_ANSWER_BYTES_MAX,
   orderAnswer,
@@ -40,6 +41,8 @@ const PAGES_MAX = 20_000;
 const ITEMS_MAX = PAGES_MAX * PAGE_ROWS;
 /** A catalogue whose rows keep sliding from page to page is read from the start so often, and then left for later. */
 const READINGS_MAX = 3;
+/** Where an error says what it is; without it, the words may be somebody else's. */
+const CODE = 'error';
 const REASONS: ReadonlyMap<string, RefusalReason> = new Map([
   ['insufficient_stock', 'OUT_OF_STOCK'],
   ['unknown_item', 'UNKNOWN_SKU'],
@@ -72,7 +75,7 @@ export class WholesaleAdapter implements VendorAdapter {
 
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
     const call = this.call(vendor, { method: 'DELETE', path: `/purchase_orders/${encodeURIComponent(reference)}` });
-    return orderAnswer(call, cancelAnswer);
+    return orderAnswer(call, (response) => cancelAnswer(response, CODE));
   }
 
   private call(vendor: Vendor, request: Omit<VendorRequest, 'answerBytesMax'>): Promise<VendorResponse> {
@@ -252,13 +255,13 @@ function purchased(response: VendorResponse, reference: string): PurchaseAnswer 
     case 422:
       return refusedFor(body?.error, body?.message, REASONS) ?? unreadable(response);
     default:
-      return notKnown(response);
+      return notKnown(response, CODE);
   }
 }
 
 function lookedUp(response: VendorResponse, reference: string): LookUpAnswer {
-  if (response.status === 404) return { outcome: 'not_found' };
-  if (response.status !== 200) return notKnown(response);
+  if (response.status === 404) return notFound(response, CODE);
+  if (response.status !== 200) return notKnown(response, CODE);
   const body = fieldsIn(response.text);
   switch (body?.state) {
     case 'confirmed':

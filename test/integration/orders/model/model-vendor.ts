@@ -7,6 +7,7 @@ import type { CancelTrick, Feed, LookUpTrick, PurchaseTrick, Tricks, VendorId } 
 type Reply = { status: number; body?: unknown; etag?: string } | 'drop';
 
 const FAILED: Reply = { status: 500, body: {} };
+const NOT_FOUND: Reply = { status: 404, body: { code: 'UNKNOWN_REFERENCE' } };
 
 /** Speaks the `rest` dialect over its own books, and plays the tricks a round has planned for it. */
 export class ModelVendor {
@@ -118,7 +119,7 @@ export class ModelVendor {
   private lookUp(reference: string, trick: LookUpTrick): Reply {
     if (trick === 'fail') return FAILED;
     const entry = this.books.entries.get(reference);
-    if (!entry) return { status: 404, body: {} };
+    if (!entry) return NOT_FOUND;
     const { status, code } = entry;
     return { status: 200, body: { ...receipt(entry), status: status === 'closed' ? 'cancelled' : status, code } };
   }
@@ -127,7 +128,7 @@ export class ModelVendor {
     const entry = this.books.entries.get(reference);
     if (trick === 'fail') return FAILED;
     if (trick === 'tooLate' && entry?.status === 'accepted') return { status: 409, body: { code: 'TOO_LATE' } };
-    if (!entry && !this.closesUnknown) return { status: 404, body: {} };
+    if (!entry && !this.closesUnknown) return NOT_FOUND;
     this.books.cancel(reference);
     return trick === 'cancelThenDrop' ? 'drop' : { status: 204 };
   }

@@ -60,7 +60,7 @@ export class Stage {
       `DELETE FROM dead_letters; DELETE FROM outbox; DELETE FROM idempotency_keys; DELETE FROM dispatch_attempts;
        DELETE FROM order_events; DELETE FROM orders; DELETE FROM products;
        DELETE FROM stock_sync_runs; DELETE FROM vendor_slots; DELETE FROM vendor_breakers;
-       DELETE FROM vendors`,
+       DELETE FROM vendor_former_addresses; DELETE FROM vendors`,
     );
     for (const vendorId of VENDORS) {
       const bySku = Object.fromEntries(SKUS.map((sku) => [sku, stock[`${vendorId}:${sku}`]!]));
@@ -80,16 +80,17 @@ export class Stage {
     }
   }
 
-  /** Whether calls get through to the vendor from now on. */
+  /** Whether calls get through to the vendor from now on; its books are the same. */
   async reach(vendorId: VendorId, reachable: boolean): Promise<void> {
     const baseUrl = reachable ? this.vendors[vendorId].baseUrl : this.deadUrl;
-    await this.app.register({
+    const settings = {
       vendorId,
       baseUrl,
       maxConcurrentOrders: 16,
       clockMarginMs: CLOCK_MARGIN_MS[vendorId],
       fullSyncIntervalMs: FULL_SYNC_INTERVAL_MS,
-    });
+    };
+    await this.app.register(settings, { moved: true });
   }
 
   /**
