@@ -70,6 +70,7 @@ CREATE TABLE dispatch_attempts (
   detail character varying(1000),
   counted boolean NOT NULL DEFAULT true,
   closed_at timestamp with time zone,
+  address_epoch integer NOT NULL DEFAULT 1,
   CONSTRAINT dispatch_attempts_pkey PRIMARY KEY (attempt_id),
   CONSTRAINT dispatch_attempts_order_id_token_key UNIQUE (order_id, token),
   CONSTRAINT dispatch_attempts_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(order_id),
@@ -80,6 +81,7 @@ CREATE INDEX dispatch_attempts_open ON dispatch_attempts USING btree (order_id) 
 COMMENT ON TABLE dispatch_attempts IS 'each purchase call, committed before it is made';
 COMMENT ON COLUMN dispatch_attempts.counted IS 'whether it counts towards the limit of attempts: one that was not sent, or was answered 429, does not';
 COMMENT ON COLUMN dispatch_attempts.closed_at IS 'from here on it is certain what the attempt did; an order with an open attempt is neither sent again nor released';
+COMMENT ON COLUMN dispatch_attempts.address_epoch IS 'the books it was sent to (vendors.address_epochs): a look-up proves nothing about others';
 
 CREATE TABLE idempotency_keys (
   client character varying(200) COLLATE "C" NOT NULL,
@@ -146,6 +148,7 @@ CREATE TABLE orders (
   tried_from timestamp with time zone,
   traceparent character varying(55),
   sent_at timestamp with time zone,
+  address_epoch integer,
   CONSTRAINT orders_pkey PRIMARY KEY (order_id),
   CONSTRAINT orders_vendor_id_product_id_fkey FOREIGN KEY (vendor_id, product_id) REFERENCES products(vendor_id, product_id),
   CONSTRAINT orders_check CHECK (total_price = (unit_price * quantity::numeric)),
@@ -178,6 +181,7 @@ COMMENT ON COLUMN orders.recall_requested_at IS 'the vendor accepted it after it
 COMMENT ON COLUMN orders.tried_from IS 'attempts and age that count towards the limits begin here; null: with the order';
 COMMENT ON COLUMN orders.traceparent IS 'W3C trace context under which it was placed; null where nobody traced: every message about it carries it';
 COMMENT ON COLUMN orders.sent_at IS 'our clock: from when on it may have been bought; set with acknowledged_at, and unknown where nothing was open then';
+COMMENT ON COLUMN orders.address_epoch IS 'the books that have the vendor''s acceptance; null: none, or those of 1. Only a listing of the same settles its hold';
 
 CREATE TABLE outbox (
   outbox_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -412,6 +416,7 @@ CREATE TABLE stock_sync_runs (
   progress_at timestamp with time zone,
   note character varying(1000),
   decided_by character varying(200),
+  address_epoch integer NOT NULL DEFAULT 1,
   CONSTRAINT stock_sync_runs_pkey PRIMARY KEY (sync_run_id),
   CONSTRAINT stock_sync_runs_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
   CONSTRAINT stock_sync_runs_check CHECK ((status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying]::text[])) = (finished_at IS NULL)),
@@ -427,6 +432,7 @@ COMMENT ON COLUMN stock_sync_runs.started_at IS 'of a pending run: when it was a
 COMMENT ON COLUMN stock_sync_runs.polled_at IS 'our clock: the poll began no earlier';
 COMMENT ON COLUMN stock_sync_runs.staged IS 'rows kept of a held listing; fewer in its table means that a crash of the server lost them';
 COMMENT ON COLUMN stock_sync_runs.progress_at IS 'when the counts of a running sync were last written';
+COMMENT ON COLUMN stock_sync_runs.address_epoch IS 'the books that were polled; held, it is accepted onto no others';
 
 CREATE TABLE vendor_breakers (
   vendor_id character varying(32) COLLATE "C" NOT NULL,
@@ -446,6 +452,19 @@ COMMENT ON COLUMN vendor_breakers.opening IS 'fencing token: which opening a pro
 COMMENT ON COLUMN vendor_breakers.pauses IS 'pauses in a row of the last opening; each is longer than the one before';
 COMMENT ON COLUMN vendor_breakers.open_until IS 'null: closed; in the past: half open, and one call may probe';
 COMMENT ON COLUMN vendor_breakers.closed_at IS 'more and more calls are let through from then on';
+
+CREATE TABLE vendor_former_addresses (
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  kind character varying(32) NOT NULL,
+  base_url character varying(2000) NOT NULL,
+  credential_env character varying(80),
+  epochs integer[] NOT NULL,
+  left_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT vendor_former_addresses_pkey PRIMARY KEY (vendor_id, kind, base_url),
+  CONSTRAINT vendor_former_addresses_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
+  CONSTRAINT vendor_former_addresses_epochs_check CHECK (epochs <> '{}'::integer[])
+);
+COMMENT ON TABLE vendor_former_addresses IS 'where a vendor was before: what was sent there is looked up and cancelled there';
 
 CREATE TABLE vendor_slots (
   vendor_id character varying(32) COLLATE "C" NOT NULL,
@@ -490,7 +509,10 @@ CREATE TABLE vendors (
   sync_failures integer NOT NULL DEFAULT 0,
   paused boolean NOT NULL DEFAULT false,
   full_polled_at timestamp with time zone,
+  address_epochs integer[] NOT NULL DEFAULT '{1}'::integer[],
+  address_since timestamp with time zone,
   CONSTRAINT vendors_pkey PRIMARY KEY (vendor_id),
+  CONSTRAINT vendors_address_epochs_check CHECK (address_epochs <> '{}'::integer[]),
   CONSTRAINT vendors_clock_margin_ms_check CHECK (clock_margin_ms >= 0),
   CONSTRAINT vendors_consistency_lag_ms_check CHECK (consistency_lag_ms >= 0),
   CONSTRAINT vendors_credential_env_check CHECK (credential_env::text ~ '^VENDOR_TOKEN_[A-Z0-9_]{1,60}$'::text),
@@ -520,3 +542,5 @@ COMMENT ON COLUMN vendors.sync_marks_of IS 'dialect and address that gave the po
 COMMENT ON COLUMN vendors.sync_failures IS 'polls that failed since the last that did not';
 COMMENT ON COLUMN vendors.paused IS 'an operator has stopped dispatch; the stock is polled all the same';
 COMMENT ON COLUMN vendors.full_polled_at IS 'our clock: start of the first poll that full_as_of is of; it contains no order that was first sent later';
+COMMENT ON COLUMN vendors.address_epochs IS 'numbers of the books that its kind and base_url lead to; what is sent or accepted from now on is marked with the first';
+COMMENT ON COLUMN vendors.address_since IS 'our clock: since when it is at these books; null: since it was registered';

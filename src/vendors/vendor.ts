@@ -6,6 +6,8 @@ export interface Vendor {
   kind: string;
   /** Without user, password, query, fragment and trailing slash. */
   baseUrl: string;
+  /** As it was at a former address, to be asked about what was sent there. */
+  elsewhere?: boolean;
   enabled: boolean;
   /** null: the installation's default. */
   syncIntervalMs: number | null;
@@ -24,8 +26,6 @@ export interface Vendor {
   consistencyLagMs: number;
   /** null: the installation's default. */
   deliveryAttemptsMax: number | null;
-  /** As it was at a former address, to be asked about what was sent there. */
-  elsewhere?: boolean;
   /** Products kept of it, listed or not: a listing adds no SKUs beyond. */
   productsMax: number;
 }

@@ -66,6 +66,7 @@ export class Applying {
     listing: StagedListing,
     progress: Progress,
   ): Promise<{ written: number; added: number }> {
+    await this.forgetFormerTimes(run, listing);
     let [written, inserted] = [0, 0];
     let after = '';
     const stuck = new StuckProducts();
@@ -142,10 +143,10 @@ export class Applying {
     }
   }
 
-  /** Forgets the later times of before the vendor came to its address, which are of another clock. */
-  async forgetFormerTimes(run: SyncRunInHand, listing: StagedListing): Promise<void> {
-    const { addressSince } = run.lease;
-    if (addressSince !== null) await this.forgetLaterTimes(run, listing, addressSince);
+  /** Forgets the later times of before the vendor came to its address, which are of another clock, until it was listed whole. */
+  private async forgetFormerTimes(run: SyncRunInHand, listing: StagedListing): Promise<void> {
+    const { addressSince, fullSyncedAt } = run.lease;
+    if (addressSince !== null && fullSyncedAt === null) await this.forgetLaterTimes(run, listing, addressSince);
   }
 
   /** A generic plan that was made for a near-empty partition stays a sequential scan until its statistics change. */

@@ -99,8 +99,8 @@ export class StockSync {
   private async open(lease: SyncLease): Promise<{ run: SyncRunInHand; trigger: SyncTrigger }> {
     const opened = await this.dataSource.transaction(async (tx) => {
       const { polledAt, vendor, addressEpochs } = lease;
-      const asked = { vendorId: vendor.vendorId, polledAt, addressEpoch: addressEpochs[0]! };
-      const run = await this.runs.open(tx, newId(), asked);
+      const asked = { vendorId: vendor.vendorId, polledAt };
+      const run = await this.runs.open(tx, newId(), addressEpochs[0]!, asked);
       await this.leases.renew(tx, lease, LEASE_MS);
       return run;
     });
@@ -175,7 +175,6 @@ export class StockSync {
     if (clock) return this.holding.hold(run, progress, [clock, ...others], counts.staged);
     const withheld = { prices: prices !== undefined, added: limit !== undefined };
     const listing = await this.listingOf(run, poll.asOf, withheld);
-    if (lease.fullSyncedAt === null) await this.applying.forgetFormerTimes(run, listing);
     const { written, added } = await this.applying.applyNumbers(run, listing, progress);
     progress.unchanged = Math.max(0, counts.staged - written);
     if (first) return this.holding.hold(run, progress, [first, ...others], counts.staged);

@@ -10,6 +10,10 @@ import { HOLD_WAIT_INTERVALS } from './poll-plan';
 /** The right to sync one vendor, and what the last sync left behind. */
 export interface SyncLease {
   vendor: Vendor;
+  /** The vendor's books that are polled. */
+  addressEpochs: number[];
+  /** Our clock, to the microsecond: since when it is at these books; null: always. */
+  addressSince: string | null;
   /** Fencing token: whoever lost it writes nothing. */
   token: string;
   /** Our clock: the poll begins no earlier than this. */
@@ -28,10 +32,6 @@ export interface SyncLease {
   holdsWait: boolean;
   /** Its last poll failed. */
   suspect: boolean;
-  /** The vendor's books that are polled. */
-  addressEpochs: number[];
-  /** Our clock, to the microsecond: since when it is at these books; null: always. */
-  addressSince: string | null;
   /** Its last poll took long. */
   slow: boolean;
   /** To call it. Who has the lease is the only one to, and so the probe of a breaker that is open. */
@@ -259,6 +259,8 @@ export class SyncLeaseRepository {
 function leaseOf(taken: LeaseRow): SyncLease {
   return {
     vendor: vendorOf(taken),
+    addressEpochs: taken.address_epochs,
+    addressSince: taken.address_since,
     token: taken.sync_token,
     polledAt: taken.polled_at,
     stockAsOf: taken.stock_as_of,
@@ -269,8 +271,6 @@ function leaseOf(taken: LeaseRow): SyncLease {
     hasHeldRun: taken.has_held_run,
     holdsWait: taken.holds_wait,
     suspect: taken.suspect,
-    addressEpochs: taken.address_epochs,
-    addressSince: taken.address_since,
     slow: taken.slow,
     leave: { vendorId: taken.vendor_id, operation: 'stock', opening: taken.opening, givenAt: performance.now() },
   };

@@ -35,7 +35,8 @@ export class SyncRunRepository {
   async open(
     tx: Transaction,
     newRunId: string,
-    { vendorId, polledAt, addressEpoch }: { vendorId: string; polledAt: Date; addressEpoch: number },
+    addressEpoch: number,
+    { vendorId, polledAt }: { vendorId: string; polledAt: Date },
   ): Promise<{ syncRunId: string; trigger: SyncTrigger; heldAgain: boolean }> {
     // Accepted by an operator whose process ended before it was applied: it waits again, with what they said.
     const heldAgain = await row(
