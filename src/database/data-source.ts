@@ -20,6 +20,7 @@ import { FullPolledAt1765200000000 } from './migrations/1765200000000-full-polle
 import { VendorAddresses1765510000000 } from './migrations/1765510000000-vendor-addresses';
 import { ReconciliationFailures1765600000000 } from './migrations/1765600000000-reconciliation-failures';
 import { ReconciliationProgress1765601000000 } from './migrations/1765601000000-reconciliation-progress';
+import { OrderLists1765602000000 } from './migrations/1765602000000-order-lists';
 import { ONE_CORE_EACH, sessionAt, sessionSettings, type SessionSettings, verifySession } from './session';
 
 /** A statement of the API or worker that takes longer is ended by the server. */
@@ -100,6 +101,7 @@ export const migrations = [
   VendorAddresses1765510000000,
   ReconciliationFailures1765600000000,
   ReconciliationProgress1765601000000,
+  OrderLists1765602000000,
 ];
 
 /** Throws `UnsuitableSession` and `UnsafeDatabase` at a connection that is not what we rely on. */

@@ -1,6 +1,6 @@
 /** Every fault a simulated vendor can have: where it can strike, and its parameters with their bounds. */
 
-export type Operation = 'stock' | 'order' | 'lookup' | 'cancel';
+export type Operation = 'stock' | 'order' | 'lookup' | 'cancel' | 'list';
 
 export interface FaultParameters {
   latency: { ms: number };
@@ -19,6 +19,8 @@ export interface FaultParameters {
   reorderedSnapshot: object;
   emptySnapshot: object;
   truncatedSnapshot: { keepShare: number };
+  listLag: { ms: number };
+  unstablePages: object;
   clockSkew: { ms: number };
   outsideSales: { perSecond: number };
   restocking: { perSecond: number };
@@ -52,7 +54,7 @@ export type FaultOption = 'share' | 'count' | 'seed' | 'operation';
 const WAIT_MS_MAX = 600_000;
 const DAY_MS = 86_400_000;
 
-const ANYWHERE: readonly Operation[] = ['stock', 'order', 'lookup', 'cancel'];
+const ANYWHERE: readonly Operation[] = ['stock', 'order', 'lookup', 'cancel', 'list'];
 const EACH: readonly FaultOption[] = ['share', 'count', 'seed', 'operation'];
 
 export const OPTION_RULES: Readonly<Record<Exclude<FaultOption, 'operation'>, NumberRule>> = {
@@ -71,7 +73,7 @@ export const FAULT_KINDS: Readonly<Record<FaultName, FaultKind>> = {
   redirect: strikes(ANYWHERE),
   unreadableBody: strikes(ANYWHERE),
   slowDrip: strikes(ANYWHERE, { bytesPerSecond: { min: 0.1, max: 1_000_000, whole: false } }),
-  brokenOff: strikes(['stock'], { keepShare: { min: 0, max: 1, whole: false, otherwise: 0.5 } }),
+  brokenOff: strikes(['stock', 'list'], { keepShare: { min: 0, max: 1, whole: false, otherwise: 0.5 } }),
   outage: strikes(ANYWHERE),
   acceptThenDrop: strikes(['order']),
   acceptThen500: strikes(['order']),
@@ -79,10 +81,13 @@ export const FAULT_KINDS: Readonly<Record<FaultName, FaultKind>> = {
   outOfStock: strikes(['order']),
   // A listing that is stale or out of order shows; in a delta too. One that is empty or truncated shows only when it is
   // complete: a delta that left changes out would be a vendor that lies, and nobody could tell.
-  staleSnapshot: strikes(['stock']),
-  reorderedSnapshot: strikes(['stock']),
-  emptySnapshot: strikes(['stock']),
-  truncatedSnapshot: strikes(['stock'], { keepShare: { min: 0, max: 1, whole: false } }),
+  staleSnapshot: strikes(['stock', 'list']),
+  reorderedSnapshot: strikes(['stock', 'list']),
+  emptySnapshot: strikes(['stock', 'list']),
+  truncatedSnapshot: strikes(['stock', 'list'], { keepShare: { min: 0, max: 1, whole: false } }),
+  // A list of changed orders that does not show the latest, and one that is another from page to page.
+  listLag: strikes(['list'], { ms: { min: 0, max: DAY_MS, whole: true } }),
+  unstablePages: strikes(['list']),
   clockSkew: { operations: [], options: [], parameters: { ms: { min: -DAY_MS, max: DAY_MS, whole: true } } },
   outsideSales: goesOn(),
   restocking: goesOn(),

@@ -12,6 +12,8 @@ export interface SettingValues {
   decidedAfterMs: number;
   /** `rest`, `wholesale`: how many changes a delta reaches back; who asks for more needs a complete listing. */
   deltaChangesMax: number;
+  /** Whether it lists its orders (1) or not (0). */
+  orderList: number;
 }
 
 type SettingName = keyof SettingValues;
@@ -23,6 +25,7 @@ const RULES: Readonly<Record<SettingName, { dialects: readonly DialectName[]; ma
   // Long enough that a buyer sees an undecided order, short enough that nobody waits for it.
   decidedAfterMs: { dialects: ['feed'], max: DAY_MS, otherwise: 100 },
   deltaChangesMax: { dialects: ['rest', 'wholesale'], max: CHANGES_KEPT_MAX, otherwise: CHANGES_KEPT_MAX },
+  orderList: { dialects: ['rest', 'wholesale', 'feed'], max: 1, otherwise: 1 },
 };
 
 export class Settings {
@@ -46,6 +49,10 @@ export class Settings {
 
   get deltaChangesMax(): number {
     return this.values.deltaChangesMax;
+  }
+
+  get orderList(): number {
+    return this.values.orderList;
   }
 
   /** Sets what is said and keeps the rest. Answers what is wrong with it, and has changed nothing then. */

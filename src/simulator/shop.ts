@@ -21,6 +21,13 @@ export interface LookUp {
   readonly code?: RefusalCode;
 }
 
+/** An order, and when it changed last. */
+export interface ChangedOrder extends LookUp {
+  readonly reference: string;
+  readonly quantity?: number;
+  readonly changedMs: number;
+}
+
 /** `cancelled`: nothing is or will be bought. `unknown`: never seen, and not closed either. */
 export type Cancellation = 'cancelled' | 'tooLate' | 'unknown';
 
@@ -68,6 +75,21 @@ export class Shop {
     const found = this.find(reference);
     await this.books.onDisk();
     return found;
+  }
+
+  /** Every order whose acceptance or state changed at this time or later, in the order of the changes. */
+  async changedSince(sinceMs: number): Promise<{ asOfMs: number; rows: ChangedOrder[] }> {
+    const { stock, clock } = this.books;
+    // Before the rows: what changes from now on is dated no earlier.
+    const asOfMs = clock.now();
+    const rows: ChangedOrder[] = [];
+    for (const [reference, changedMs] of stock.changedMs) {
+      if (changedMs < sinceMs) continue;
+      const quantity = (stock.queued.get(reference) ?? stock.standing(reference)?.purchases[0])?.quantity;
+      rows.push({ reference, ...this.find(reference)!, ...(quantity !== undefined && { quantity }), changedMs });
+    }
+    await this.books.onDisk();
+    return { asOfMs, rows };
   }
 
   /** Cancels what was bought or taken in. A reference that was never seen is closed, or left, as the vendor's way is. */

@@ -42,6 +42,8 @@ export class StockBook {
   readonly changes: ChangeLog;
   /** In the order they came in. */
   readonly queued = new Map<string, QueuedOrder>();
+  /** When each reference changed last, the earliest first. */
+  readonly changedMs = new Map<string, number>();
   /** The latest time in the ledger. */
   latestMs = -Infinity;
   acceptances = 0;
@@ -71,6 +73,10 @@ export class StockBook {
   apply(event: LedgerEvent): void {
     const atMs = Date.parse(event.at);
     this.latestMs = Math.max(this.latestMs, atMs);
+    if ('reference' in event) {
+      this.changedMs.delete(event.reference);
+      this.changedMs.set(event.reference, atMs);
+    }
     switch (event.type) {
       case 'queued':
         this.queued.set(event.reference, orderIn(event));

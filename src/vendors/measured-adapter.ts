@@ -1,6 +1,8 @@
 import type { Vendor } from './vendor';
 import {
   type CancelAnswer,
+  type ChangedOrdersAnswer,
+  type ChangedOrdersRequest,
   type Listing,
   type LookUpAnswer,
   type Poll,
@@ -12,13 +14,15 @@ import {
 } from './vendor-adapter';
 import type { VendorCallOutcome, VendorMetrics, VendorOperation } from './vendor-metrics';
 
-type OrderAnswer = PurchaseAnswer | LookUpAnswer | CancelAnswer;
+type OrderAnswer = PurchaseAnswer | LookUpAnswer | CancelAnswer | ChangedOrdersAnswer;
 
 const OUTCOME_OF: Record<OrderAnswer['outcome'], VendorCallOutcome> = {
   accepted: 'accepted',
   pending: 'accepted',
   cancelled: 'accepted',
   refused: 'refused',
+  page: 'accepted',
+  not_offered: 'refused',
   not_found: 'refused',
   too_late: 'refused',
   unknown: 'unknown',
@@ -46,6 +50,12 @@ export class MeasuredAdapter implements VendorAdapter {
 
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
     return this.measured(vendor, 'cancel', () => this.adapter.cancel(vendor, reference));
+  }
+
+  async changedOrders(vendor: Vendor, request: ChangedOrdersRequest): Promise<ChangedOrdersAnswer> {
+    const { adapter } = this;
+    if (!adapter.changedOrders) return { outcome: 'not_offered' };
+    return this.measured(vendor, 'list_orders', () => adapter.changedOrders!(vendor, request));
   }
 
   async poll(vendor: Vendor, request: PollRequest): Promise<Poll> {

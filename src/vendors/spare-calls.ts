@@ -5,13 +5,15 @@ import { Config } from '../config/config';
 import { timeBudgets } from '../config/time-budgets';
 import { Breaker } from './breaker/breaker';
 import { type SpareSlot, SlotRepository } from './slot.repository';
-import type { CancelAnswer, LookUpAnswer } from './vendor-adapter';
+import type { CancelAnswer, ChangedOrdersAnswer, LookUpAnswer } from './vendor-adapter';
 import type { Vendor } from './vendor';
 
 /** Beside a backlog a slot is free for a moment between two orders, so one is asked for often. */
 const SLOT_ASKED_EVERY_MS = 50;
 /** Whoever finds none for so long has a vendor that is busy with its orders. */
 const SLOT_WAIT_MS_MAX = 30_000;
+
+type SpareAnswer = LookUpAnswer | CancelAnswer | ChangedOrdersAnswer;
 
 /** The vendor was not called. The detail completes "was not asked: …". */
 export interface NotAsked {
@@ -37,7 +39,7 @@ export class SpareCalls {
   }
 
   /** Makes the call where another slot stays free besides its own, and waits for none: for what many do at once. */
-  async makeIfIdle<Answer extends LookUpAnswer | CancelAnswer>(
+  async makeIfIdle<Answer extends SpareAnswer>(
     vendor: Vendor,
     call: () => Promise<Answer>,
   ): Promise<Answer | NotAsked | 'busy'> {
@@ -46,7 +48,7 @@ export class SpareCalls {
   }
 
   /** Rejects when the signal comes while a slot is waited for. */
-  async make<Answer extends LookUpAnswer | CancelAnswer>(
+  async make<Answer extends SpareAnswer>(
     vendor: Vendor,
     call: () => Promise<Answer>,
     signal: AbortSignal,
@@ -54,7 +56,7 @@ export class SpareCalls {
     return this.makeIn(await this.slotOf(vendor.vendorId, signal), vendor, call);
   }
 
-  private async makeIn<Answer extends LookUpAnswer | CancelAnswer>(
+  private async makeIn<Answer extends SpareAnswer>(
     { token, opening, callsAllowed, paused }: SpareSlot,
     { vendorId, name, elsewhere = false }: Vendor,
     call: () => Promise<Answer>,

@@ -3,6 +3,8 @@ import { failed, inSpan } from '../observability/spans';
 import type { Vendor } from './vendor';
 import type {
   CancelAnswer,
+  ChangedOrdersAnswer,
+  ChangedOrdersRequest,
   LookUpAnswer,
   Poll,
   PollRequest,
@@ -11,7 +13,7 @@ import type {
   VendorAdapter,
 } from './vendor-adapter';
 
-type Answer = PurchaseAnswer | LookUpAnswer | CancelAnswer;
+type Answer = PurchaseAnswer | LookUpAnswer | CancelAnswer | ChangedOrdersAnswer;
 
 /**
  * An adapter whose calls about orders are told in spans, one an operation. A poll is part of its run's: a span for each of a
@@ -38,6 +40,12 @@ export class TracedAdapter implements VendorAdapter {
 
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
     return told('cancel', vendor, () => this.adapter.cancel(vendor, reference));
+  }
+
+  async changedOrders(vendor: Vendor, request: ChangedOrdersRequest): Promise<ChangedOrdersAnswer> {
+    const { adapter } = this;
+    if (!adapter.changedOrders) return { outcome: 'not_offered' };
+    return told('changedOrders', vendor, () => adapter.changedOrders!(vendor, request));
   }
 }
 

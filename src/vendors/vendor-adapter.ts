@@ -17,7 +17,42 @@ export interface VendorAdapter {
   lookUp(vendor: Vendor, reference: string): Promise<LookUpAnswer>;
   /** Asks the vendor to cancel a reference and close it. Never throws for what the vendor or the network does. */
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer>;
+  /**
+   * Asks which orders changed at or after a time, one page. Optional, for a dialect as for a vendor that speaks it. Never
+   * throws for what the vendor or the network does.
+   */
+  changedOrders?(vendor: Vendor, request: ChangedOrdersRequest): Promise<ChangedOrdersAnswer>;
 }
+
+export interface ChangedOrdersRequest {
+  /** Vendor's clock. */
+  since: Date;
+  /** Rows of a page, at most 1000. */
+  limit: number;
+  /** Where the page before said to go on; null for the first. */
+  place: string | null;
+}
+
+export type ChangedOrderStatus = 'accepted' | 'pending' | 'refused' | 'cancelled';
+
+/** An order as a vendor's list shows it; whoever placed it. */
+export interface ChangedOrder {
+  reference: string;
+  status: ChangedOrderStatus;
+  vendorOrderId: string | null;
+}
+
+export interface ChangedOrdersPage {
+  outcome: 'page';
+  /** Vendor's clock, a lower bound, the same on every page: what changed before it is on the list. */
+  asOf: Date;
+  orders: ChangedOrder[];
+  /** Where the next page begins; null after the last. */
+  next: string | null;
+}
+
+/** `not_offered`: this vendor lists no orders. */
+export type ChangedOrdersAnswer = ChangedOrdersPage | { outcome: 'not_offered' } | Unknown;
 
 /** What is asked of a vendor's stock, given the marks that the last applied poll left. */
 export interface PollRequest {

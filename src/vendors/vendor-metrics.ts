@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Counter, Histogram, Registry } from 'prom-client';
 import { VendorSeries } from '../observability/metrics/vendor-series';
 
-const OPERATIONS_ON_ORDERS = ['purchase', 'look_up', 'cancel'] as const;
+const OPERATIONS_ON_ORDERS = ['purchase', 'look_up', 'cancel', 'list_orders'] as const;
 export type VendorOperation = (typeof OPERATIONS_ON_ORDERS)[number] | 'stock';
 
 /**
@@ -27,7 +27,7 @@ export class VendorMetrics {
   ) {
     this.requests = new Counter({
       name: 'holdfast_vendor_requests_total',
-      help: 'Calls to vendors (purchase, look_up, cancel, stock) by what they came to; a whole stock listing is one',
+      help: 'Calls to vendors (purchase, look_up, cancel, list_orders, stock) by what they came to; a whole stock listing is one',
       labelNames: ['vendor', 'operation', 'outcome'],
       registers: [registry],
     });

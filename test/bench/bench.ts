@@ -8,6 +8,7 @@ import { benchIsolation } from './dispatch/isolation';
 import { benchOverhead } from './overhead/overhead';
 import { benchPlacement } from './placement/placement';
 import { benchReads } from './reads/reads';
+import { benchReconciliation } from './reconciliation/reconciliation';
 import { print, type Report, RESULTS, save } from './report';
 import { soak } from './soak';
 import { benchStock } from './stock/stock';
@@ -51,6 +52,8 @@ function runSection(flags: Flags, testbed: Testbed, stopSteps: StopSteps): Promi
       return benchConsistency(testbed, flags);
     case 'vendors':
       return benchVendors(testbed, stopSteps, flags);
+    case 'reconciliation':
+      return benchReconciliation(testbed, stopSteps, flags);
     case 'soak':
       return soak(testbed, flags);
   }

@@ -29,6 +29,7 @@ export const SECTIONS = [
   'compare',
   'consistency',
   'vendors',
+  'reconciliation',
   'soak',
 ] as const;
 export type Section = (typeof SECTIONS)[number];
@@ -52,6 +53,7 @@ Sections
   compare        how many orders this build places beside that of another checkout (--against)
   consistency    how soon /v1/consistency answers over large books, and what counting costs of placing orders
   vendors        what 1, 100 and 1,000 vendors cost a worker, idle and with an order each
+  reconciliation how many orders are compared a second with a vendor's books, with its list of orders and without
   soak           memory of the API under full load
 
 Flags

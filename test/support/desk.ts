@@ -14,7 +14,7 @@ import { catalogueOf, startVendor, type TestVendor } from './vendor';
 
 export const BY = { client: 'desk', apiKeyId: 'k-1' };
 
-/** An operator's desk: an app with one simulated vendor, `acme`, whose own books are the truth. */
+/** An operator's desk: an app with one simulated vendor, `acme`, whose own books are the truth. It lists its orders only if asked to. */
 export interface Desk {
   app: TestApp;
   vendor: TestVendor;
@@ -42,7 +42,7 @@ export interface Desk {
 
 export async function openDesk(env: Record<string, string> = {}, more: Partial<SimulatedVendor> = {}): Promise<Desk> {
   const app = await createApp({ VENDOR_TIMEOUT_MS: '2000', DELIVERY_ATTEMPTS_MAX: '1', ...env });
-  const vendor = await startVendor('acme', catalogueOf(5, 50), more);
+  const vendor = await startVendor('acme', catalogueOf(5, 50), { settings: { orderList: 0 }, ...more });
   await app.register({ vendorId: 'acme', baseUrl: vendor.baseUrl, kind: vendor.kind });
   await app.sync('acme');
   const get = app.context.get.bind(app.context);

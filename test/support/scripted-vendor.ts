@@ -7,6 +7,7 @@ export type ScriptedAnswer =
 
 /** Its own word that it does not have an order: one without a code may be anybody's. */
 export const NOT_FOUND: ScriptedAnswer = { status: 404, body: { code: 'UNKNOWN_REFERENCE' } };
+const ORDER_LISTS = ['/orders', '/purchase_orders', '/orders.ndjson'];
 
 type Handler = (request: {
   path: string;
@@ -88,6 +89,8 @@ export class ScriptedVendor {
       return this.onPurchase(asked);
     }
     if (url.pathname === '/stock') return this.onStock ? this.onStock(asked) : this.page(url);
+    // It lists no orders.
+    if (request.method === 'GET' && ORDER_LISTS.includes(url.pathname)) return { status: 404 };
     const reference = decodeURIComponent(url.pathname.slice('/orders/'.length));
     if (request.method === 'DELETE') {
       this.cancels.push(reference);

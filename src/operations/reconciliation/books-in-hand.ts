@@ -2,7 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { atFormerAddress } from '../../vendors/address.repository';
 import type { NotAsked, SpareCalls } from '../../vendors/spare-calls';
 import type { Vendor } from '../../vendors/vendor';
-import type { LookUpAnswer, Unknown, VendorAdapter } from '../../vendors/vendor-adapter';
+import type {
+  ChangedOrdersAnswer,
+  ChangedOrdersRequest,
+  LookUpAnswer,
+  Unknown,
+  VendorAdapter,
+} from '../../vendors/vendor-adapter';
 import type { Candidate } from './candidate.repository';
 import type { BooksAnswer } from './comparison';
 import type { PartInHand } from './part-in-hand';
@@ -48,7 +54,7 @@ export class BooksInHand {
   }
 
   /** Where it was sent: another address of the vendor says nothing of it. */
-  async lookUp({ orderId, formerAddress }: Candidate): Promise<BooksAnswer> {
+  async lookUp({ orderId, formerAddress }: Pick<Candidate, 'orderId' | 'formerAddress'>): Promise<BooksAnswer> {
     const vendor = atFormerAddress(this.vendor, formerAddress ?? undefined);
     const answer = await this.ask(vendor, () => this.adapterOf(vendor).lookUp(vendor, orderId));
     if (answer.outcome === 'not_asked') return answer;
@@ -61,8 +67,15 @@ export class BooksInHand {
     return answer;
   }
 
+  /** A page of its list of changed orders. */
+  changedOrders(request: ChangedOrdersRequest): Promise<ChangedOrdersAnswer | NotAsked> {
+    const { vendor } = this;
+    const adapter = this.adapterOf(vendor);
+    return this.ask(vendor, async () => (await adapter.changedOrders?.(vendor, request)) ?? { outcome: 'not_offered' });
+  }
+
   /** A vendor's rate limit is kept to: it is waited for, and after a few times the vendor is asked no more. */
-  private async ask<Answer extends LookUpAnswer>(
+  private async ask<Answer extends LookUpAnswer | ChangedOrdersAnswer>(
     vendor: Vendor,
     call: () => Promise<Answer>,
   ): Promise<Answer | Unknown | NotAsked> {
@@ -81,7 +94,7 @@ export class BooksInHand {
     }
   }
 
-  private async askOnce<Answer extends LookUpAnswer>(
+  private async askOnce<Answer extends LookUpAnswer | ChangedOrdersAnswer>(
     vendor: Vendor,
     call: () => Promise<Answer>,
   ): Promise<Answer | Unknown | NotAsked> {

@@ -25,6 +25,8 @@ export interface Candidate extends ComparedOrder {
   hasCase: boolean;
   /** Its last comparison failed. */
   hasFailed: boolean;
+  /** Its vendor's list of changed orders and our books agree about it. */
+  isListed: boolean;
   /** To the microsecond. */
   updatedAt: string;
 }
@@ -43,6 +45,7 @@ const COLUMNS = `o.order_id AS "orderId", o.product_id AS "productId", o.client,
   ${timestampText('o.updated_at')} AS "updatedAt",
   EXISTS (SELECT FROM reconciliation_cases c WHERE c.subject = o.order_id AND ${OPEN_OF_ORDER}) AS "hasCase",
   EXISTS (SELECT FROM reconciliation_failures f WHERE f.order_id = o.order_id) AS "hasFailed",
+  EXISTS (SELECT FROM reconciliation_listed l WHERE l.order_id = o.order_id) AS "isListed",
   (o.claimed_until IS NULL OR o.claimed_until <= clock_timestamp())
     AND (o.recall_requested_at IS NULL OR o.needs_attention) AS "atRest",
   o.status <> 'pending' AND o.updated_at < now() - ${DECIDED_FOR_MS} * interval '1 ms' AS "decidedForLong",
@@ -80,6 +83,15 @@ export class CandidateRepository {
        WHERE o.vendor_id = $1 AND ${POINTED_TO[pointer]} AND o.order_id > $3 ORDER BY o.order_id LIMIT $4`,
       [vendor.vendorId, vendor.consistencyLagMs, after, limit],
     );
+  }
+
+  /** Those of the ids that are orders at the vendor. */
+  ofIds(on: Connection, vendor: Vendor, orderIds: string[]): Promise<Candidate[]> {
+    return rows(on, `SELECT ${COLUMNS} FROM orders o WHERE o.vendor_id = $1 AND o.order_id = ANY ($3::varchar[])`, [
+      vendor.vendorId,
+      vendor.consistencyLagMs,
+      orderIds,
+    ]);
   }
 
   /** In the order they were placed, after this place, and as long ago as books take to come to rest. */

@@ -63,7 +63,7 @@ export class CaseResolution {
     }
     if (order) await this.orderFixes.apply(tx, found, order, resolution, ruling);
     else if (productId !== null) await this.stockFixes.apply(tx, found, productId, resolution);
-    else await this.outbox.discard(tx, evidence['subject'] as string);
+    else if (found.kind === 'messageWithoutOrder') await this.outbox.discard(tx, evidence['subject'] as string);
     await this.cases.resolve(tx, caseId, resolution, ruling);
   }
 

@@ -103,13 +103,13 @@ export class CaseRepository {
   }
 
   /** Closes the open cases of an order, of these kinds. The order is locked before. */
-  async closeOf(tx: Transaction, orderId: string, kinds: readonly OrderCaseKind[]): Promise<number> {
+  async closeOf(tx: Transaction, subject: string, kinds: readonly CaseKind[]): Promise<number> {
     const closed = await rows(
       tx,
       `UPDATE reconciliation_cases
        SET status = 'resolved', resolution = '${GONE}', actor = '${SYSTEM}', note = $3, resolved_at = clock_timestamp()
        WHERE subject = $1 AND kind = ANY ($2) AND status = 'open' RETURNING case_id`,
-      [orderId, kinds, NOTE_GONE],
+      [subject, kinds, NOTE_GONE],
     );
     return closed.length;
   }

@@ -25,7 +25,10 @@ export const OWN_CASE_KINDS = [
 ] as const;
 export type OwnCaseKind = (typeof OWN_CASE_KINDS)[number];
 
-export const CASE_KINDS = [...ORDER_CASE_KINDS, ...OWN_CASE_KINDS] as const;
+/** What a vendor's list of orders has, and our books do not. */
+export const LIST_CASE_KINDS = ['boughtButForgotten'] as const;
+
+export const CASE_KINDS = [...ORDER_CASE_KINDS, ...LIST_CASE_KINDS, ...OWN_CASE_KINDS] as const;
 export type CaseKind = (typeof CASE_KINDS)[number];
 
 /** What an operator can decide about a case. Each case says which of these fit it. */

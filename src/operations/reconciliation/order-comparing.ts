@@ -84,6 +84,10 @@ export class OrderComparing {
     seen.add(order.orderId);
     const isGoing = order.status === 'pending' && !order.needsAttention;
     if (isGoing && !order.hasCase) return false;
+    if (order.isListed && !order.hasCase && !order.hasFailed && order.status !== 'pending' && !order.needsAttention) {
+      books.part.progress.compared += 1;
+      return true;
+    }
     try {
       return await this.askAndFile(books, order, isGoing);
     } catch (error) {

@@ -27,6 +27,8 @@ export class PartInHand {
     closed: 0,
     failed: 0,
     skipped: 0,
+    listed: 0,
+    notOurs: 0,
     findings: [],
     failures: [],
   };
@@ -34,6 +36,8 @@ export class PartInHand {
   shortfall: string | undefined;
   /** It ended at a limit of its own, and the vendor could be asked on: the next run need not wait for its hour. */
   toGoOn = false;
+  /** Orders of the vendor's list that are unknown here and were looked up. */
+  forgotten = 0;
 
   constructor(
     readonly claim: ClaimedPart,

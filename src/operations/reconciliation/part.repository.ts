@@ -71,7 +71,8 @@ export class PartRepository {
       tx,
       `UPDATE reconciliation_parts
        SET leased_until = clock_timestamp() + $4::integer * interval '1 ms', compared = $5, found = $6, opened = $7,
-           closed = $8, failed = $9, skipped = $10, findings = $11, failures = $12
+           closed = $8, failed = $9, skipped = $10, listed = $11, not_ours = $12,
+           findings = $13, failures = $14
        WHERE reconciliation_run_id = $1 AND vendor_id = $2 AND token = $3 AND status = 'running' RETURNING vendor_id`,
       [...keyOf(part), leaseMs, ...valuesOf(progress)],
     );
@@ -88,8 +89,8 @@ export class PartRepository {
     const closed = await rows(
       on,
       `UPDATE reconciliation_parts
-       SET status = $12, note = $13, leased_until = NULL, finished_at = clock_timestamp(), compared = $4, found = $5,
-           opened = $6, closed = $7, failed = $8, skipped = $9, findings = $10, failures = $11
+       SET status = $14, note = $15, leased_until = NULL, finished_at = clock_timestamp(), compared = $4, found = $5,
+           opened = $6, closed = $7, failed = $8, skipped = $9, listed = $10, not_ours = $11, findings = $12, failures = $13
        WHERE reconciliation_run_id = $1 AND vendor_id = $2 AND token = $3 AND status = 'running'
        RETURNING vendor_id`,
       [...keyOf(part), ...valuesOf(progress), status, note === null ? null : storableText(note, NOTE_LENGTH_MAX)],
@@ -112,6 +113,7 @@ function keyOf({ reconciliationRunId, vendorId, token }: ClaimedPart): unknown[]
   return [reconciliationRunId, vendorId, token];
 }
 
-function valuesOf({ compared, found, opened, closed, failed, skipped, findings, failures }: PartProgress): unknown[] {
-  return [compared, found, opened, closed, failed, skipped, jsonbOf(findings), jsonbOf(failures)];
+function valuesOf({ findings, failures, ...counts }: PartProgress): unknown[] {
+  const { compared, found, opened, closed, failed, skipped, listed, notOurs } = counts;
+  return [compared, found, opened, closed, failed, skipped, listed, notOurs, jsonbOf(findings), jsonbOf(failures)];
 }

@@ -15,7 +15,10 @@ import { CaseRepository } from './case.repository';
 import { CasesController } from './cases.controller';
 import { FailureRepository } from './failure.repository';
 import { Filing } from './filing';
+import { ForgottenOrders } from './forgotten-orders';
+import { ListedRepository } from './listed.repository';
 import { OrderComparing } from './order-comparing';
+import { OrderListReading } from './order-list-reading';
 import { OrderFixes } from './order-fixes';
 import { OwnBooks } from './own-books';
 import { OwnBooksRepository } from './own-books.repository';
@@ -77,6 +80,9 @@ export class ReconciliationApiModule {}
     OwnBooksRepository,
     VendorBooks,
     OrderComparing,
+    OrderListReading,
+    ListedRepository,
+    ForgottenOrders,
     Filing,
     CaseMetrics,
     ProgressRepository,

@@ -71,7 +71,8 @@ export class RunQueries {
     const parts = await rows<PartRow>(
       on,
       `SELECT reconciliation_run_id AS "reconciliationRunId", vendor_id AS "vendorId", status, started_at AS "startedAt",
-              finished_at AS "finishedAt", compared, found, opened, closed, failed, skipped, note, findings, failures
+              finished_at AS "finishedAt", compared, found, opened, closed, failed, skipped, listed,
+              not_ours AS "notOurs", note, findings, failures
        FROM reconciliation_parts WHERE reconciliation_run_id = ANY ($1) ORDER BY reconciliation_run_id, vendor_id`,
       [found.map(({ reconciliationRunId }) => reconciliationRunId)],
     );
@@ -97,6 +98,8 @@ function runOf({ sort_key: _, ...run }: RunRow, parts: PartRow[]): Run {
     closed: sum('closed'),
     failed: sum('failed'),
     skipped: sum('skipped'),
+    listed: sum('listed'),
+    notOurs: sum('notOurs'),
     parts: parts.map(({ reconciliationRunId: __, startedAt, finishedAt, ...part }) => ({
       ...part,
       startedAt: startedAt?.toISOString() ?? null,

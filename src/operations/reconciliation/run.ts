@@ -18,7 +18,7 @@ export interface FoundDifference {
 }
 
 export interface RunCounts {
-  /** Orders that were looked up in the vendor's books. */
+  /** Orders that were looked up in the vendor's books, or whose turn came and its list had shown them. */
   compared: number;
   /** Differences that are there. */
   found: number;
@@ -30,6 +30,10 @@ export interface RunCounts {
   failed: number;
   /** Orders that were passed over and will not be compared: they had become too old before their turn came. */
   skipped: number;
+  /** Rows of the vendor's list of changed orders that are orders of ours. */
+  listed: number;
+  /** Rows of that list that are not: of other installations, or of other people. */
+  notOurs: number;
 }
 
 /** An order that could not be compared, and why. */

@@ -61,7 +61,7 @@ export class ReconciliationPartDto implements RunPart {
   /** @example "2030-01-31T12:00:04.000Z" */
   finishedAt!: string | null;
   /**
-   * Orders that were looked up in the vendor's books
+   * Orders that were looked up in the vendor's books, or whose turn came and its list had shown them
    * @example 120
    */
   compared!: number;
@@ -91,6 +91,16 @@ export class ReconciliationPartDto implements RunPart {
    * @example 0
    */
   skipped!: number;
+  /**
+   * Rows of the vendor's list of changed orders that are orders of ours
+   * @example 4000
+   */
+  listed!: number;
+  /**
+   * Rows of that list that are not: orders of other installations, or of other people
+   * @example 0
+   */
+  notOurs!: number;
   /** @example null */
   note!: string | null;
   /** The first hundred differences */
@@ -141,6 +151,10 @@ export class ReconciliationRunDto implements Run {
   failed!: number;
   /** @example 0 */
   skipped!: number;
+  /** @example 4000 */
+  listed!: number;
+  /** @example 0 */
+  notOurs!: number;
   /** One for each vendor */
   parts!: ReconciliationPartDto[];
 }

@@ -5,7 +5,10 @@ import type { Vendor } from '../../vendors/vendor';
 import { VendorRegistry } from '../../vendors/vendor-registry';
 import { BooksInHand } from './books-in-hand';
 import { type Candidate, CandidateRepository, HORIZON_DAYS, type Place, type Pointer } from './candidate.repository';
+import { ForgottenOrders } from './forgotten-orders';
+import { ListedRepository } from './listed.repository';
 import { OrderComparing, type Reading } from './order-comparing';
+import { OrderListReading } from './order-list-reading';
 import type { PartInHand } from './part-in-hand';
 import { ProgressRepository } from './progress.repository';
 
@@ -25,6 +28,9 @@ export class VendorBooks {
     private readonly candidates: CandidateRepository,
     private readonly comparing: OrderComparing,
     private readonly progress: ProgressRepository,
+    private readonly lists: OrderListReading,
+    private readonly listed: ListedRepository,
+    private readonly forgotten: ForgottenOrders,
   ) {}
 
   /**
@@ -38,6 +44,8 @@ export class VendorBooks {
     if (trigger === 'attention') return this.readPointedTo(reading, 'uncased');
     await this.readPointedTo(reading, 'cased');
     await this.readPointedTo(reading, 'attention');
+    await this.lists.read(reading);
+    await this.forgotten.compareCased(books);
     if (trigger === 'manual') return this.readNewest(reading);
     await this.readRevisited(reading);
     await this.readSinceMark(reading);
@@ -68,7 +76,10 @@ export class VendorBooks {
       const batch = await this.pointedTo(reading, 'revisited', after);
       if (batch.length === 0) return;
       const { said } = await this.comparing.compareAll(reading, batch);
-      await reading.books.part.write((tx) => this.candidates.endRevisit(tx, [...said]));
+      await reading.books.part.write(async (tx) => {
+        await this.candidates.endRevisit(tx, [...said]);
+        await this.listed.forget(tx, [...said]);
+      });
       if (reading.books.closed) return;
       after = batch.at(-1)!.orderId;
     }
@@ -116,6 +127,7 @@ export class VendorBooks {
     const unsaid = reached.map(({ orderId }) => orderId).filter((orderId) => !said.has(orderId));
     await part.write(async (tx) => {
       await this.candidates.revisit(tx, vendorId, unsaid);
+      await this.listed.forget(tx, [...said]);
       await this.candidates.moveMark(tx, vendorId, last);
     });
     return books.closed ? undefined : last;

@@ -1,10 +1,11 @@
 /** The `feed` dialect: one file of the whole catalogue; orders are taken in at once and decided later. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isReference } from '../catalogue';
-import type { LookUp } from '../shop';
+import type { ChangedOrder, LookUp } from '../shop';
 import { matches } from './etag';
 import { type Answer, ASKS_FOR_BEARER, bearerToken, exchange, type Manners, type OpenVendor } from './exchange';
 import { FeedFiles } from './feed-file';
+import { feedOrders } from './feed-orders';
 import { readOrder } from './order-form';
 import { OrderQueue } from './order-queue';
 import { unknownParameter } from './query';
@@ -40,6 +41,11 @@ export function feedDialect(app: FastifyInstance, vendor: OpenVendor): void {
     '/orders',
     exchange(vendor, feedManners, 'order', (request) => answerOrder(vendor, queue, request)),
   );
+  const rowShown = (order: ChangedOrder) => ({
+    ...orderShown(order.reference, order),
+    ...(order.quantity !== undefined && { count: order.quantity }),
+  });
+  app.get('/orders.ndjson', exchange(vendor, feedManners, 'list', feedOrders(vendor, error, rowShown)));
   app.get(
     '/orders/:orderRef',
     exchange(vendor, feedManners, 'lookup', async ({ params: { orderRef } }: OrderRequest) => {

@@ -4,6 +4,7 @@ import { isReference } from '../catalogue';
 import type { Strikes } from '../faults';
 import { type Answer, ASKS_FOR_BEARER, bearerToken, exchange, type Manners, type OpenVendor } from './exchange';
 import { readOrder } from './order-form';
+import { restOrders } from './rest-orders';
 import { restStock } from './rest-stock';
 
 const ORDER_FIELDS = { reference: 'reference', sku: 'sku', quantity: 'quantity' } as const;
@@ -25,6 +26,7 @@ export function restDialect(app: FastifyInstance, vendor: OpenVendor): void {
     '/orders',
     exchange(vendor, restManners, 'order', (request, strikes) => answerOrder(vendor, request, strikes)),
   );
+  app.get('/orders', exchange(vendor, restManners, 'list', restOrders(vendor, error)));
   app.get(
     '/orders/:reference',
     exchange(vendor, restManners, 'lookup', async (request: ReferenceRequest) => {

@@ -5,7 +5,7 @@ import type { Strikes } from '../faults';
 import { matches } from './etag';
 import type { Answer, Manners, OpenVendor } from './exchange';
 import { beginTelling, isTrue } from './listing-faults';
-import { numberIn, type Query, unknownParameter } from './query';
+import { numberIn, type Query, timeIn, unknownParameter } from './query';
 import { type PlaceInDelta, type PlaceInListing, readCursor, writeCursor } from './rest-cursor';
 
 const LIMIT_DEFAULT = 500;
@@ -98,16 +98,9 @@ function readWanted(query: Query, error: Manners['error']): Wanted | Answer {
   if (cursor !== undefined && !place) {
     return error(400, 'INVALID_CURSOR', 'The cursor is none this vendor handed out.');
   }
-  const sinceMs = typeof updatedSince === 'string' ? timeIn(updatedSince) : undefined;
+  const sinceMs = timeIn(updatedSince);
   if (updatedSince !== undefined && sinceMs === undefined) {
     return error(400, 'BAD_REQUEST', 'updatedSince must be a time such as 2026-01-31T12:00:00.000Z.');
   }
   return { limit, place, sinceMs };
-}
-
-/** ISO 8601 UTC, cut to milliseconds: earlier than what was said, so that nothing is left out. */
-function timeIn(text: string): number | undefined {
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(text)) return undefined;
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) ? undefined : ms;
 }

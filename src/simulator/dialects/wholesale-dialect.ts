@@ -2,10 +2,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isReference } from '../catalogue';
 import type { Strikes } from '../faults';
-import type { LookUp } from '../shop';
+import type { ChangedOrder, LookUp } from '../shop';
 import { type Answer, exchange, type Manners, type OpenVendor } from './exchange';
 import { readOrder } from './order-form';
 import { wholesaleChanges, WholesaleInventory } from './wholesale-inventory';
+import { wholesaleOrders } from './wholesale-orders';
 
 const ORDER_FIELDS = { reference: 'po_number', sku: 'item_number', quantity: 'quantity' } as const;
 const REFUSALS = {
@@ -39,6 +40,11 @@ export function wholesaleDialect(app: FastifyInstance, vendor: OpenVendor): void
     '/purchase_orders',
     exchange(vendor, wholesaleManners, 'order', (request, strikes) => answerOrder(vendor, request, strikes)),
   );
+  const rowShown = (order: ChangedOrder) => ({
+    ...orderShown(order.reference, order),
+    ...(order.quantity !== undefined && { quantity: order.quantity }),
+  });
+  app.get('/purchase_orders', exchange(vendor, wholesaleManners, 'list', wholesaleOrders(vendor, error, rowShown)));
   app.get(
     '/purchase_orders/:number',
     exchange(vendor, wholesaleManners, 'lookup', async ({ params: { number } }: OrderRequest) => {

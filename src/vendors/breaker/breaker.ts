@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ConsecutiveBreaker } from 'cockatiel';
 import { OutcomesDataSource } from '../../database/pools';
 import { Config } from '../../config/config';
-import type { CallHealth, CancelAnswer, LookUpAnswer, PurchaseAnswer } from '../vendor-adapter';
+import type { CallHealth, CancelAnswer, ChangedOrdersAnswer, LookUpAnswer, PurchaseAnswer } from '../vendor-adapter';
 import { BreakerRepository, type Operation, type Pause } from './breaker.repository';
 import { healthOf } from './call-health';
 
@@ -49,7 +49,7 @@ export class Breaker {
   }
 
   /** Makes a call about an order and takes note of what it says of the vendor. */
-  async watch<Answer extends PurchaseAnswer | LookUpAnswer | CancelAnswer>(
+  async watch<Answer extends PurchaseAnswer | LookUpAnswer | CancelAnswer | ChangedOrdersAnswer>(
     leave: Leave,
     call: () => Promise<Answer>,
   ): Promise<Answer> {

@@ -1,13 +1,14 @@
 import {
   type CallHealth,
   type CancelAnswer,
+  type ChangedOrdersAnswer,
   type LookUpAnswer,
   type PurchaseAnswer,
   VendorCallFailed,
 } from '../vendor-adapter';
 
 /** What an order's call says of the vendor's health: whatever it decided, an answer that was understood is a good sign. */
-export function healthOf(answer: PurchaseAnswer | LookUpAnswer | CancelAnswer): CallHealth {
+export function healthOf(answer: PurchaseAnswer | LookUpAnswer | CancelAnswer | ChangedOrdersAnswer): CallHealth {
   switch (answer.outcome) {
     case 'unknown':
     case 'too_late':

@@ -3,7 +3,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { PollPatience } from '../poll-patience';
 import type { Vendor } from '../vendor';
 import { NO_MARKS } from '../vendor-adapter';
-import type { Accepted, CancelAnswer, LookUpAnswer, PurchaseAnswer, VendorAdapter } from '../vendor-adapter';
+import type {
+  Accepted,
+  CancelAnswer,
+  ChangedOrdersAnswer,
+  ChangedOrdersRequest,
+  LookUpAnswer,
+  PurchaseAnswer,
+  VendorAdapter,
+} from '../vendor-adapter';
 import type { AnswerHead, VendorRequest } from '../vendor-http';
 import type { Exchange, RecordedHttp } from './recorded-http';
 import { Breach, type StockCalls, type StockDialect } from './stock-dialect';
@@ -120,6 +128,11 @@ export class Desk implements StockCalls {
 
   cancel(reference: string): Promise<CancelAnswer> {
     return this.checked.adapter.cancel(this.checked.vendor, reference);
+  }
+
+  async changedOrders(request: ChangedOrdersRequest): Promise<ChangedOrdersAnswer> {
+    const { adapter, vendor } = this.checked;
+    return (await adapter.changedOrders?.(vendor, request)) ?? { outcome: 'not_offered' };
   }
 
   /** Asks without the credential. */

@@ -1,5 +1,6 @@
 import { type Check, failed, type Finding, notTried, passed } from './check';
 import { type Desk, PAGE_ROWS, type PlacedOrder } from './desk';
+import { cancelledListCheck, orderListChecks } from './order-list-checks';
 import type { Exchange } from './recorded-http';
 import { NoDelta } from './stock-dialect';
 import { type StockWalk, walk } from './stock-walk';
@@ -48,6 +49,7 @@ export const orderChecks: Check[] = [
     buys: true,
     run: orderFound,
   },
+  ...orderListChecks,
   {
     name: 'stock-contains-order',
     expects: 'A listing whose time is later than an acceptance has that order subtracted.',
@@ -76,6 +78,7 @@ export const orderChecks: Check[] = [
     buys: true,
     run: orderCancelled,
   },
+  cancelledListCheck,
   {
     name: 'cancelled-stays-closed',
     expects: 'A cancelled reference buys nothing any more: it is refused, with a code.',

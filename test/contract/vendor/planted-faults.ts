@@ -22,6 +22,7 @@ const isStock = ({ path }: Call) => /^\/(stock|inventory|catalogue)/.test(path);
 const isDelta = ({ path }: Call) => path.includes('updatedSince=') || path.includes('/changes');
 const isLookUp = ({ method, path }: Call) => method === 'GET' && path.startsWith('/orders/');
 const isOrder = ({ method }: Call) => method === 'POST';
+const isOrderList = ({ method, path }: Call) => method === 'GET' && path.startsWith('/orders?');
 
 /** Changes the JSON of successful answers to some calls. */
 function body(calls: (call: Call) => boolean, change: (body: Body, call: Call) => object | void): Tamper {
@@ -226,6 +227,20 @@ export const FAULTS: PlantedFault[] = [
     found: 'stock-pages',
     tamper: () => lines((file) => [...file.slice(0, -1), { end: true, count: 1 }]),
   },
+  rest('a list of orders with gaps', 'list-shows-order', () => body(isOrderList, (list) => ({ ...list, items: [] }))),
+  rest('a list that shows an order twice', 'list-pages', () =>
+    body(isOrderList, (list) => ({ ...list, items: [...list.items, ...list.items] })),
+  ),
+  rest('a list of all orders, whatever time is asked for', 'list-keeps-to-time', () => {
+    const all: Body[] = [];
+    return body(isOrderList, (list) => {
+      all.push(...list.items);
+      return { ...list, items: [...all] };
+    });
+  }),
+  rest('a list that knows no cancellation', 'list-shows-cancelled', () =>
+    body(isOrderList, (list) => ({ ...list, items: list.items.map((item) => ({ ...item, status: 'accepted' })) })),
+  ),
   {
     kind: 'feed',
     fault: 'orders that stay queued for ever',

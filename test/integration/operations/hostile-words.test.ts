@@ -22,6 +22,8 @@ const HOSTILE: Record<string, string> = {
   'pairs everywhere': '🚧'.repeat(700),
   'pairs everywhere, one place on': `x${'🚧'.repeat(700)}`,
 };
+/** Some 5 s on a machine with nothing else to do. */
+const FORTY_ORDERS_MS_MAX = 180_000;
 const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 const WRITTEN = [
   'order_events',
@@ -121,26 +123,30 @@ describe.each(Object.entries(DIALECTS))('words of a %s vendor', (kind, words: Di
     await seeThatAllIsSafe();
   });
 
-  it('are evidence of a case, whatever they are', async () => {
-    const said = Object.values(HOSTILE).flatMap((hostile) => [
-      () => ({ status: 200, body: hostile }),
-      () => ({ status: 200, body: 'x'.repeat(246) + hostile }),
-      (reference: string) => ({ status: 200, body: words.rejected(reference, hostile, hostile) }),
-      (reference: string) => ({ status: 200, body: words.accepted(reference, hostile.slice(0, 30)) }),
-    ]);
-    const answers = new Map<string, (typeof said)[number]>();
-    vendor.onPurchase = () => ({ status: 500, body: HOSTILE['the first half of a pair'] });
-    for (const answer of said) answers.set(await place(), answer);
-    await app.dataSource.query(
-      `UPDATE orders SET needs_attention = true, attention_reason = 'It was given up.', claimed_until = NULL`,
-    );
-    await app.dataSource.query(`UPDATE dispatch_attempts SET deadline_at = deadline_at - interval '1 hour'`);
-    vendor.onLookUp = ({ path }) => answers.get(referenceOf(path))!(referenceOf(path));
-    expect(await reconcile()).toMatchObject({ status: 'succeeded', failed: 0, opened: said.length });
-    // Asked again, it says the same of each.
-    expect(await reconcile()).toMatchObject({ status: 'succeeded', failed: 0, opened: 0, found: said.length });
-    await seeThatAllIsSafe();
-  });
+  it(
+    'are evidence of a case, whatever they are',
+    async () => {
+      const said = Object.values(HOSTILE).flatMap((hostile) => [
+        () => ({ status: 200, body: hostile }),
+        () => ({ status: 200, body: 'x'.repeat(246) + hostile }),
+        (reference: string) => ({ status: 200, body: words.rejected(reference, hostile, hostile) }),
+        (reference: string) => ({ status: 200, body: words.accepted(reference, hostile.slice(0, 30)) }),
+      ]);
+      const answers = new Map<string, (typeof said)[number]>();
+      vendor.onPurchase = () => ({ status: 500, body: HOSTILE['the first half of a pair'] });
+      for (const answer of said) answers.set(await place(), answer);
+      await app.dataSource.query(
+        `UPDATE orders SET needs_attention = true, attention_reason = 'It was given up.', claimed_until = NULL`,
+      );
+      await app.dataSource.query(`UPDATE dispatch_attempts SET deadline_at = deadline_at - interval '1 hour'`);
+      vendor.onLookUp = ({ path }) => answers.get(referenceOf(path))!(referenceOf(path));
+      expect(await reconcile()).toMatchObject({ status: 'succeeded', failed: 0, opened: said.length });
+      // Asked again, it says the same of each.
+      expect(await reconcile()).toMatchObject({ status: 'succeeded', failed: 0, opened: 0, found: said.length });
+      await seeThatAllIsSafe();
+    },
+    FORTY_ORDERS_MS_MAX,
+  );
 
   it('reject their row of a listing, and end no sync', async () => {
     const hostile = Object.values(HOSTILE);

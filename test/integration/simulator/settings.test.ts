@@ -6,8 +6,8 @@ describe('the settings of a simulated vendor', () => {
     const begun = (await shop.request('GET', '/_settings')).body;
     const changed = await shop.request('PUT', '/_settings', { generatedEveryMs: 7 });
 
-    expect(begun).toEqual({ generatedEveryMs: 0, decidedAfterMs: 5 });
-    expect([changed.status, changed.body]).toEqual([200, { generatedEveryMs: 7, decidedAfterMs: 5 }]);
+    expect(begun).toEqual({ generatedEveryMs: 0, decidedAfterMs: 5, orderList: 1 });
+    expect([changed.status, changed.body]).toEqual([200, { generatedEveryMs: 7, decidedAfterMs: 5, orderList: 1 }]);
     await shop.close();
   });
 
@@ -22,7 +22,7 @@ describe('the settings of a simulated vendor', () => {
 
     expect([reply.status, reply.body.code]).toEqual([400, 'BAD_SETTING']);
     expect(reply.body.message).toContain(named);
-    expect((await shop.request('GET', '/_settings')).body).toEqual({ deltaChangesMax: 1_000_000 });
+    expect((await shop.request('GET', '/_settings')).body).toEqual({ deltaChangesMax: 1_000_000, orderList: 1 });
     await shop.close();
   });
 

@@ -3,8 +3,13 @@ import { ndjsonObjects } from '../../ndjson';
 import { PollPatience } from '../../poll-patience';
 import { readAhead } from '../../read-ahead';
 import type { Vendor } from '../../vendor';
+import { CHANGED_ORDERS_BYTES_MAX, changedOrder, changedOrdersAnswer, changedOrdersPage } from '../../changed-orders';
 import {
   type CancelAnswer,
+  type ChangedOrdersAnswer,
+  type ChangedOrdersPage,
+  type ChangedOrdersRequest,
+  type ChangedOrderStatus,
   type ListedRow,
   type LookUpAnswer,
   type Poll,
@@ -89,6 +94,18 @@ export class FeedAdapter implements VendorAdapter {
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
     const call = this.call(vendor, { method: 'DELETE', path: `/orders/${encodeURIComponent(reference)}` });
     return orderAnswer(call, (response) => cancelAnswer(response, CODE));
+  }
+
+  changedOrders(vendor: Vendor, { since, limit, place }: ChangedOrdersRequest): Promise<ChangedOrdersAnswer> {
+    const query = new URLSearchParams({ changedSince: since.toISOString(), lines: String(limit) });
+    if (place !== null) query.set('after', place);
+    const call = this.http.call(vendor, {
+      method: 'GET',
+      path: `/orders.ndjson?${query.toString()}`,
+      headers: { accept: 'application/x-ndjson' },
+      answerBytesMax: CHANGED_ORDERS_BYTES_MAX,
+    });
+    return changedOrdersAnswer(call, CODE, ({ text }) => orderLinesIn(text));
   }
 
   private call(vendor: Vendor, request: Omit<VendorRequest, 'answerBytesMax'>): Promise<VendorResponse> {
@@ -182,6 +199,24 @@ function lookedUp(response: VendorResponse, reference: string): LookUpAnswer {
   if (response.status === 404) return notFound(response, CODE);
   if (response.status !== 200) return notKnown(response, CODE);
   return stateIn(fieldsIn(response.text), reference) ?? unreadable(response);
+}
+
+const STATES: ReadonlyMap<unknown, ChangedOrderStatus> = new Map<unknown, ChangedOrderStatus>([
+  ['queued', 'pending'],
+  ['accepted', 'accepted'],
+  ['rejected', 'refused'],
+  ['cancelled', 'cancelled'],
+]);
+
+/** First its time, then its orders, at last how many there were and where to go on: without that line it was broken off. */
+function orderLinesIn(text: string): ChangedOrdersPage | undefined {
+  const lines = text.trimEnd().split('\n').map(fieldsIn);
+  const [first, last] = [lines[0], lines.at(-1)];
+  const orders = lines.slice(1, -1);
+  if (last?.end !== true || last.count !== orders.length) return undefined;
+  return changedOrdersPage(first?.asOf, orders, last.next, (line) =>
+    changedOrder(line.orderRef, STATES.get(line.state), line.orderNumber),
+  );
 }
 
 /** An answer about another order, such as a cache's, says nothing of ours. */

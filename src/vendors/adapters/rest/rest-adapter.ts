@@ -2,8 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { PollPatience } from '../../poll-patience';
 import { readAhead } from '../../read-ahead';
 import type { Vendor } from '../../vendor';
+import { CHANGED_ORDERS_BYTES_MAX, changedOrder, changedOrdersAnswer, changedOrdersPage } from '../../changed-orders';
 import {
   type CancelAnswer,
+  type ChangedOrder,
+  type ChangedOrdersAnswer,
+  type ChangedOrdersRequest,
+  type ChangedOrderStatus,
   type Listing,
   type ListedRow,
   type ListingKind,
@@ -92,6 +97,17 @@ export class RestAdapter implements VendorAdapter {
 
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
     return orderAnswer(this.callOrder('DELETE', vendor, reference), (response) => cancelAnswer(response, CODE));
+  }
+
+  changedOrders(vendor: Vendor, { since, limit, place }: ChangedOrdersRequest): Promise<ChangedOrdersAnswer> {
+    const query = new URLSearchParams({ changedSince: since.toISOString(), limit: String(limit) });
+    if (place !== null) query.set('cursor', place);
+    const path = `/orders?${query.toString()}`;
+    const call = this.http.call(vendor, { method: 'GET', path, answerBytesMax: CHANGED_ORDERS_BYTES_MAX });
+    return changedOrdersAnswer(call, CODE, ({ text }) => {
+      const body = fieldsIn(text);
+      return changedOrdersPage(body?.asOf, body?.items, body?.nextCursor, changedIn);
+    });
   }
 
   private callOrder(method: 'GET' | 'DELETE', vendor: Vendor, reference: string): Promise<VendorResponse> {
@@ -222,6 +238,14 @@ function lookedUp(response: VendorResponse): LookUpAnswer {
     default:
       return unreadable(response);
   }
+}
+
+const STATUSES: ReadonlyMap<unknown, ChangedOrderStatus> = new Map(
+  (['accepted', 'pending', 'refused', 'cancelled'] as const).map((status) => [status, status]),
+);
+
+function changedIn({ reference, status, vendorOrderId }: Fields): ChangedOrder | undefined {
+  return changedOrder(reference, STATUSES.get(status), vendorOrderId);
 }
 
 function acceptedIn(body: Fields | undefined) {

@@ -2,8 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { PollPatience } from '../../poll-patience';
 import { readAhead } from '../../read-ahead';
 import type { Vendor } from '../../vendor';
+import { CHANGED_ORDERS_BYTES_MAX, changedOrdersAnswer } from '../../changed-orders';
 import {
   type CancelAnswer,
+  type ChangedOrdersAnswer,
+  type ChangedOrdersRequest,
   type Listing,
   type ListedRow,
   type LookUpAnswer,
@@ -32,6 +35,7 @@ import {
   unreadable,
 } from '../../vendor-answer';
 import { VendorHttp, type VendorRequest, type VendorResponse } from '../../vendor-http';
+import { isCount, purchaseOrdersIn } from './purchase-order-list';
 
 /** The dialect's own maximum: some 120 KB, parsed in a few milliseconds, written to the database by one statement. */
 const PAGE_ROWS = 1000;
@@ -76,6 +80,19 @@ export class WholesaleAdapter implements VendorAdapter {
   cancel(vendor: Vendor, reference: string): Promise<CancelAnswer> {
     const call = this.call(vendor, { method: 'DELETE', path: `/purchase_orders/${encodeURIComponent(reference)}` });
     return orderAnswer(call, (response) => cancelAnswer(response, CODE));
+  }
+
+  changedOrders(vendor: Vendor, { since, limit, place }: ChangedOrdersRequest): Promise<ChangedOrdersAnswer> {
+    const [page = '1', list] = place?.split(' ') ?? [];
+    const query = new URLSearchParams({ changed_since: since.toISOString(), page, page_size: String(limit) });
+    if (list !== undefined) query.set('list', list);
+    const call = this.http.call(vendor, {
+      method: 'GET',
+      path: `/purchase_orders?${query.toString()}`,
+      credential: 'apiKey',
+      answerBytesMax: CHANGED_ORDERS_BYTES_MAX,
+    });
+    return changedOrdersAnswer(call, CODE, ({ text }) => purchaseOrdersIn(fieldsIn(text), Number(page)));
   }
 
   private call(vendor: Vendor, request: Omit<VendorRequest, 'answerBytesMax'>): Promise<VendorResponse> {
@@ -239,10 +256,6 @@ function decimalOf(cents: unknown): string | undefined {
   if (!isCount(cents)) return undefined;
   const digits = String(cents).padStart(3, '0');
   return `${digits.slice(0, -2)}.${digits.slice(-2)}`;
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function purchased(response: VendorResponse, reference: string): PurchaseAnswer {
