@@ -50,11 +50,8 @@ const LIMITS = {
   idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
 };
 const NO_LIMITS = { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 };
-/**
- * A prepared statement's plan is made for the tables as they are and ends with its connection: one that reads a table
- * whole because it is small must not outlive its growth by more.
- */
-const CONNECTION_SECONDS_MAX = 30;
+/** Plans follow the tables' growth by themselves (decision 22); a connection's own memory in the server is given back now and then. */
+const CONNECTION_SECONDS_MAX = 600;
 /** A write in a transaction that may only read. */
 const READ_ONLY = '25006';
 

@@ -17,6 +17,8 @@ import {
   sharesOf,
 } from './pools';
 import type { SessionSettings } from './session';
+import { StatisticsRefresh } from './statistics-refresh';
+import { StatisticsRepository } from './statistics.repository';
 
 /**
  * The primary database, with a pool for each purpose that must not wait for the others; whoever asks for `DataSource` gets
@@ -42,6 +44,8 @@ export class DatabaseModule {
         DatabaseConnector,
         LeaseRepository,
         PoolMetrics,
+        StatisticsRefresh,
+        StatisticsRepository,
       ],
       exports: [PlacingDataSource, OutcomesDataSource, ListsDataSource, DatabaseConnector, LeaseRepository],
     };
