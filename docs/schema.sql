@@ -287,6 +287,14 @@ CREATE TABLE reconciliation_failures (
 CREATE INDEX reconciliation_failures_by_time ON reconciliation_failures USING btree (failed_at);
 COMMENT ON TABLE reconciliation_failures IS 'orders whose comparison with their vendor’s books failed for a reason of its own; a later run tries them again';
 
+CREATE TABLE reconciliation_listed (
+  order_id character varying(36) COLLATE "C" NOT NULL,
+  vendor_id character varying(32) COLLATE "C" NOT NULL,
+  CONSTRAINT reconciliation_listed_pkey PRIMARY KEY (order_id),
+  CONSTRAINT reconciliation_listed_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(order_id)
+);
+COMMENT ON TABLE reconciliation_listed IS 'orders about which their vendor’s list and our books agree; kept until their turn to be compared has come';
+
 CREATE TABLE reconciliation_marks (
   vendor_id character varying(32) COLLATE "C" NOT NULL,
   created_at timestamp with time zone NOT NULL,
@@ -313,6 +321,8 @@ CREATE TABLE reconciliation_parts (
   failed integer NOT NULL DEFAULT 0,
   failures jsonb NOT NULL DEFAULT '[]'::jsonb,
   skipped integer NOT NULL DEFAULT 0,
+  listed integer NOT NULL DEFAULT 0,
+  not_ours integer NOT NULL DEFAULT 0,
   CONSTRAINT reconciliation_parts_pkey PRIMARY KEY (reconciliation_run_id, vendor_id),
   CONSTRAINT reconciliation_parts_reconciliation_run_id_fkey FOREIGN KEY (reconciliation_run_id) REFERENCES reconciliation_runs(reconciliation_run_id) ON DELETE CASCADE,
   CONSTRAINT reconciliation_parts_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
@@ -329,6 +339,8 @@ COMMENT ON COLUMN reconciliation_parts.findings IS 'some of the differences; of 
 COMMENT ON COLUMN reconciliation_parts.failed IS 'orders whose comparison failed for a reason of its own';
 COMMENT ON COLUMN reconciliation_parts.failures IS 'some of them, and why';
 COMMENT ON COLUMN reconciliation_parts.skipped IS 'orders that were passed over, and will not be compared';
+COMMENT ON COLUMN reconciliation_parts.listed IS 'rows of the vendor’s list that are orders of ours';
+COMMENT ON COLUMN reconciliation_parts.not_ours IS 'rows of that list that are not';
 
 CREATE TABLE reconciliation_progress (
   vendor_id character varying(32) COLLATE "C" NOT NULL,
@@ -336,12 +348,19 @@ CREATE TABLE reconciliation_progress (
   to_go_on boolean NOT NULL DEFAULT false,
   skipped integer NOT NULL DEFAULT 0,
   skipped_at timestamp with time zone,
+  list_base_url character varying(2048),
+  list_until timestamp with time zone,
+  list_read_at timestamp with time zone,
+  list_absent_at timestamp with time zone,
   CONSTRAINT reconciliation_progress_pkey PRIMARY KEY (vendor_id),
   CONSTRAINT reconciliation_progress_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id)
 );
 COMMENT ON TABLE reconciliation_progress IS 'how far regular comparisons with each vendor have come';
 COMMENT ON COLUMN reconciliation_progress.to_go_on IS 'the last one ended at a limit of its own: the next begins at once';
 COMMENT ON COLUMN reconciliation_progress.skipped IS 'orders passed over in the day before skipped_at';
+COMMENT ON COLUMN reconciliation_progress.list_until IS 'vendor''s clock: time of the last list of changed orders that was read to its end, at list_base_url';
+COMMENT ON COLUMN reconciliation_progress.list_read_at IS 'our clock: when that was';
+COMMENT ON COLUMN reconciliation_progress.list_absent_at IS 'our clock: when the vendor last said that it has none';
 
 CREATE TABLE reconciliation_revisits (
   order_id character varying(36) COLLATE "C" NOT NULL,
@@ -420,7 +439,7 @@ CREATE TABLE stock_sync_runs (
   CONSTRAINT stock_sync_runs_pkey PRIMARY KEY (sync_run_id),
   CONSTRAINT stock_sync_runs_vendor_id_fkey FOREIGN KEY (vendor_id) REFERENCES vendors(vendor_id),
   CONSTRAINT stock_sync_runs_check CHECK ((status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying]::text[])) = (finished_at IS NULL)),
-  CONSTRAINT stock_sync_runs_held_for_check CHECK (held_for::text = ANY (ARRAY['CLOCK'::character varying, 'EMPTY'::character varying, 'TRUNCATED'::character varying]::text[])),
+  CONSTRAINT stock_sync_runs_held_for_check CHECK (held_for::text = ANY (ARRAY['CLOCK'::character varying, 'EMPTY'::character varying, 'TRUNCATED'::character varying, 'PRICES'::character varying, 'LIMIT'::character varying]::text[])),
   CONSTRAINT stock_sync_runs_kind_check CHECK (kind::text = ANY (ARRAY['full'::character varying, 'delta'::character varying]::text[])),
   CONSTRAINT stock_sync_runs_status_check CHECK (status::text = ANY (ARRAY['pending'::character varying, 'running'::character varying, 'succeeded'::character varying, 'held'::character varying, 'failed'::character varying, 'rejected'::character varying, 'superseded'::character varying]::text[])),
   CONSTRAINT stock_sync_runs_trigger_check CHECK (trigger::text = ANY (ARRAY['schedule'::character varying, 'manual'::character varying]::text[]))
@@ -511,6 +530,8 @@ CREATE TABLE vendors (
   full_polled_at timestamp with time zone,
   address_epochs integer[] NOT NULL DEFAULT '{1}'::integer[],
   address_since timestamp with time zone,
+  products_max integer NOT NULL DEFAULT 5000000,
+  sync_slow boolean NOT NULL DEFAULT false,
   CONSTRAINT vendors_pkey PRIMARY KEY (vendor_id),
   CONSTRAINT vendors_address_epochs_check CHECK (address_epochs <> '{}'::integer[]),
   CONSTRAINT vendors_clock_margin_ms_check CHECK (clock_margin_ms >= 0),
@@ -520,6 +541,7 @@ CREATE TABLE vendors (
   CONSTRAINT vendors_feed_max_age_ms_check CHECK (feed_max_age_ms >= 0),
   CONSTRAINT vendors_full_sync_interval_ms_check CHECK (full_sync_interval_ms > 0),
   CONSTRAINT vendors_max_concurrent_orders_check CHECK (max_concurrent_orders >= 1 AND max_concurrent_orders <= 64),
+  CONSTRAINT vendors_products_max_check CHECK (products_max > 0),
   CONSTRAINT vendors_stale_stock_buffer_check CHECK (stale_stock_buffer >= 0),
   CONSTRAINT vendors_stale_stock_policy_check CHECK (stale_stock_policy::text = ANY (ARRAY['sell'::character varying, 'buffer'::character varying, 'block'::character varying]::text[])),
   CONSTRAINT vendors_sync_interval_ms_check CHECK (sync_interval_ms > 0),
@@ -544,3 +566,5 @@ COMMENT ON COLUMN vendors.paused IS 'an operator has stopped dispatch; the stock
 COMMENT ON COLUMN vendors.full_polled_at IS 'our clock: start of the first poll that full_as_of is of; it contains no order that was first sent later';
 COMMENT ON COLUMN vendors.address_epochs IS 'numbers of the books that its kind and base_url lead to; what is sent or accepted from now on is marked with the first';
 COMMENT ON COLUMN vendors.address_since IS 'our clock: since when it is at these books; null: since it was registered';
+COMMENT ON COLUMN vendors.products_max IS 'products kept of it, listed or not; more of its SKUs are not added';
+COMMENT ON COLUMN vendors.sync_slow IS 'its last poll took long, whatever came of it';

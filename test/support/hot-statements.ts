@@ -35,10 +35,12 @@ export async function hotStatements(app: TestApp): Promise<HotStatement[]> {
   const stock = get(StockRepository);
   const product = { vendorId: 'acme', productId: 'acme:none' };
   const asks: Ask[] = [
-    () => get(PlacementRepository).placeIfAllFit([ORDER], [{ ...KEY, orderIds: ['nobody'] }], RULES),
+    () => get(PlacementRepository).placeIfAllFit([ORDER], [{ ...KEY, orderIds: ['nobody'] }], false, RULES),
+    () => get(PlacementRepository).placeIfAllFit([ORDER], [{ ...KEY, orderIds: ['nobody'] }], true, RULES),
     (tx) => get(PlacementRepository).write(tx, [], [{ ...KEY, status: 201, answer: {} } as never], RULES),
     (tx) => get(IdempotencyRepository).claim(tx, [KEY]),
-    (tx) => stock.lockForPlacement(tx, [product]),
+    (tx) => stock.lockForPlacement(tx, [product], false),
+    (tx) => stock.lockForPlacement(tx, [product], true),
     (tx) => get(ClaimRepository).take(tx, 'nobody', LIMITS),
     (tx) => get(ClaimRepository).release(tx, CLAIM),
     (tx) => get(ClaimRepository).handOver(tx, CLAIM, 'why'),
@@ -59,7 +61,7 @@ export async function hotStatements(app: TestApp): Promise<HotStatement[]> {
     (tx) => stock.excess(tx, 'acme', 'acme:none'),
     (tx) => stock.recount(tx, 'acme', 'acme:none'),
     (tx) => stock.settleUntil(tx, product, '2026-01-01', 1),
-    (tx) => stock.containsAcceptance(tx, product, new Date(), null),
+    (tx) => stock.containsAcceptance(tx, product, { acceptedAt: new Date(), sentAt: null, addressEpoch: 1 }),
     (tx) => get(OutboxRepository).insert(tx, []),
     () => get(ProductQueries).findMany(['acme:none']),
   ];

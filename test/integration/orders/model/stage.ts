@@ -33,7 +33,12 @@ export class Stage {
       north: await ModelVendor.listen('north', true),
       south: await ModelVendor.listen('south', false),
     };
-    return new Stage(app, vendors, [context.get(Placement), secondPlacement(context)], `http://127.0.0.1:${await freePort()}`);
+    return new Stage(
+      app,
+      vendors,
+      [context.get(Placement), secondPlacement(context)],
+      `http://127.0.0.1:${await freePort()}`,
+    );
   }
 
   get sync(): StockSync {
