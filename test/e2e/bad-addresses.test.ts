@@ -116,7 +116,7 @@ describe.each(parameters)('%s %s', (method, path, missing, body) => {
     'refuses to search for %s, which no index finds',
     async (q) => {
       const refused = await client.get(`/v1/products?q=${q}`);
-      expectProblem(refused, '400 VALIDATION_FAILED');
+      expectProblem(refused, '400 VALIDATION_FAILED', ['q']);
       expect(JSON.stringify(refused.body)).toMatch(/q.*too short to search by/);
     },
   );

@@ -287,12 +287,13 @@ describe('a database', () => {
     const dump = dataSource.createQueryRunner();
     await dump.startTransaction();
     await dump.query('SET LOCAL idle_in_transaction_session_timeout = 0');
-    await dump.query('LOCK TABLE orders IN ACCESS SHARE MODE');
+    await dump.query('LOCK TABLE orders, vendors IN ACCESS SHARE MODE');
     const migrating = run(MIGRATE, [], { DATABASE_URL: url });
-    const waits = `SELECT FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass`;
+    const waits = `SELECT FROM pg_locks WHERE NOT granted AND relation IN ('orders'::regclass, 'vendors'::regclass)`;
     await waitFor(async () => (await dataSource.query(waits)).length > 0, { withinMs: 20_000, what: 'the migration' });
     // Queues behind the migration, which gives way sooner than orders give up.
     await dataSource.query('SELECT FROM orders FOR NO KEY UPDATE');
+    await dataSource.query('SELECT FROM vendors FOR NO KEY UPDATE');
     await dump.commitTransaction();
     await dump.release();
     expect(await migrating).toEqual({

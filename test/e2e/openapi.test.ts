@@ -321,7 +321,9 @@ async function heldRun(): Promise<string> {
        (sync_run_id, vendor_id, trigger, kind, status, held_for, as_of, polled_at, staged, finished_at)
      VALUES ('${id}', 'other', 'schedule', 'full', 'held', 'EMPTY', now(), now(), 0, now())`,
   );
-  await database.dataSource.query(`CREATE TABLE ${table} (product_id varchar(161))`);
+  await database.dataSource.query(
+    `CREATE TABLE ${table} (position integer, product_id varchar(161), name varchar(500), price numeric(12,2), quantity integer)`,
+  );
   return id;
 }
 

@@ -35,18 +35,19 @@ export async function hotStatements(app: TestApp): Promise<HotStatement[]> {
   const stock = get(StockRepository);
   const product = { vendorId: 'acme', productId: 'acme:none' };
   const asks: Ask[] = [
-    () => get(PlacementRepository).placeIfAllFit([ORDER], [{ ...KEY, orderIds: ['nobody'] }], false, RULES),
-    () => get(PlacementRepository).placeIfAllFit([ORDER], [{ ...KEY, orderIds: ['nobody'] }], true, RULES),
+    ...[true, false].map((skipLocked) => async (tx: EntityManager) => {
+      await stock.lockForPlacement(tx, [product], skipLocked);
+      await get(PlacementRepository).placeIfAllFit([ORDER], [{ ...KEY, orderIds: ['nobody'] }], skipLocked, RULES);
+    }),
     (tx) => get(PlacementRepository).write(tx, [], [{ ...KEY, status: 201, answer: {} } as never], RULES),
     (tx) => get(IdempotencyRepository).claim(tx, [KEY]),
-    (tx) => stock.lockForPlacement(tx, [product], false),
-    (tx) => stock.lockForPlacement(tx, [product], true),
     (tx) => get(ClaimRepository).take(tx, 'nobody', LIMITS),
     (tx) => get(ClaimRepository).release(tx, CLAIM),
     (tx) => get(ClaimRepository).handOver(tx, CLAIM, 'why'),
     (tx) => get(AcceptanceRepository).complete(tx, CLAIM, { vendorOrderId: 'v', acceptedAt: new Date() } as never, ''),
     (tx) => get(AttemptRepository).finish(tx, 'nobody', '1', { outcome: 'unknown', detail: '', counted: true }),
     (tx) => get(AttemptRepository).closeAll(tx, 'nobody'),
+    (tx) => get(AttemptRepository).closeAllProved(tx, CLAIM),
     (tx) =>
       get(OrderRepository).complete(tx, 'nobody', {
         ...{ vendorOrderId: 'v', acceptedAt: new Date(), sentAt: null },
