@@ -1,5 +1,8 @@
 import { Overloaded } from '../orders.errors';
 
+/** So many wait in the lane that another one would wait too long. */
+export class LaneFull extends Overloaded {}
+
 /** What became of one request of a batch. */
 export type Settled<Result> = { result: Result } | { error: unknown };
 
@@ -25,9 +28,9 @@ export class Lane<Request, Result> {
     private readonly limits: LaneLimits<Request>,
   ) {}
 
-  /** Throws `Overloaded`, at once, where too many wait already. */
+  /** Throws `LaneFull`, at once, where too many wait already. */
   async submit(request: Request): Promise<Result> {
-    if (this.waiting.length >= this.limits.waitingMax) throw new Overloaded();
+    if (this.waiting.length >= this.limits.waitingMax) throw new LaneFull();
     const settled = await new Promise<Settled<Result>>((settle) => {
       this.waiting.push({ request, settle });
       if (!this.underWay) void this.run();

@@ -5,10 +5,9 @@ import { ValidationFailed } from '../../http/refusal';
 import { failed, type Traceparent } from '../../observability/spans';
 import { type Order, QUANTITY_MAX } from '../order';
 import type { Placed } from './answers';
-import { Overloaded } from '../orders.errors';
 import { Committing } from './committing';
 import { idempotencyKey } from './idempotency.repository';
-import { Lane, type Settled } from './lane';
+import { Lane, LaneFull, type Settled } from './lane';
 import { LockQueue } from './lock-queue';
 import { LockedProducts } from './locked-products';
 import { PlacementMetrics } from './placement-metrics';
@@ -127,7 +126,7 @@ export class Placement {
 
   private waitInLane(asked: AskedAndTold): Promise<Placed> {
     return this.lanes[laneOf(asked.lines[0]!.productId)]!.submit(asked).catch((error: unknown) => {
-      if (error instanceof Overloaded) this.metrics.turnedAway(asked);
+      if (error instanceof LaneFull) this.metrics.turnedAway(asked);
       throw error;
     });
   }
