@@ -31,7 +31,8 @@ export async function welcome(
   { vendors }: RunningSimulator,
 ): Promise<void> {
   for (const { vendorId, name, kind, baseUrl } of vendors) {
-    await app.get(VendorRegistry).put({ ...demoVendor, vendorId, name, kind, baseUrl });
+    // Their books are in the data directory, whatever port they listen on this time.
+    await app.get(VendorRegistry).put({ ...demoVendor, vendorId, name, kind, baseUrl }, { moved: true });
   }
   const product = await firstProduct(app);
   const seller = vendors.find(({ vendorId }) => vendorId === product?.vendorId) ?? vendors[0]!;

@@ -69,7 +69,7 @@ describe('what dashboards and rules ask for', () => {
     expect(missing).toEqual([]);
     if (names.metrics.length > ours.length) return;
     const known = new Set([
-      ...ours.flatMap((name) => [...(labelsOfMetric(name) ?? AWAITED.get(name) ?? [])]),
+      ...ours.flatMap((name) => [...(labelsOfMetric(name) ?? []), ...(AWAITED.get(name) ?? [])]),
       ...LABELS_OF_PROMETHEUS,
     ]);
     expect(names.labels.filter((label) => !known.has(label))).toEqual([]);
