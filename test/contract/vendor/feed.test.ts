@@ -100,6 +100,9 @@ describe('the feed adapter, by the ways of its dialect,', () => {
   });
 
   it('lets go of the file when nobody reads on', async () => {
+    // A file of megabytes is written in more than the moment after which a silent vendor is given up here.
+    await counter.close();
+    counter = await Counter.open(feed, 10_000);
     counter.server.answer = feed.lists(
       Array.from({ length: 50_000 }, () => PRODUCTS[0]!),
       AS_OF,
