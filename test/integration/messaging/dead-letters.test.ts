@@ -31,7 +31,7 @@ describe('storing a dead letter', () => {
     await store({ cause: 'a\0b', payload });
     const replaced = { 'a\ufffdb': 'c\ufffdd', half: '\ufffd', whole: '😀', deep: [['\ufffd']] };
     expect(await fixture.buried()).toEqual([
-      { vendorId: 'acme', orderId: null, cause: 'ab', payload: { ...replaced, escaped: payload.escaped } },
+      { vendorId: 'acme', orderId: null, cause: 'a\ufffdb', payload: { ...replaced, escaped: payload.escaped } },
     ]);
   });
 
