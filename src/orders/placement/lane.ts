@@ -44,18 +44,20 @@ export class Lane<Request, Result> {
     // Requests that were read from their sockets in the same turn of the event loop share the first batch.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, this.nextBatchSize());
+      const batch = this.waiting.splice(0, nextBatchSize(this.waiting, this.limits));
       const settled = await this.commit(batch.map(({ request }) => request));
       batch.forEach(({ settle }, index) => settle(settled[index]!));
     }
     this.underWay = false;
   }
+}
 
-  /** At least one, however heavy. */
-  private nextBatchSize(): number {
-    const { batchMax, weightOf } = this.limits;
-    let weight = 0;
-    const end = this.waiting.findIndex(({ request }) => (weight += weightOf(request)) > batchMax);
-    return end === -1 ? this.waiting.length : Math.max(1, end);
-  }
+/** How many of those that wait are committed together: at least one, however heavy. */
+export function nextBatchSize<Request>(
+  waiting: { request: Request }[],
+  { batchMax, weightOf }: Pick<LaneLimits<Request>, 'batchMax' | 'weightOf'>,
+): number {
+  let weight = 0;
+  const end = waiting.findIndex(({ request }) => (weight += weightOf(request)) > batchMax);
+  return end === -1 ? waiting.length : Math.max(1, end);
 }

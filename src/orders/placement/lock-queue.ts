@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Overloaded } from '../orders.errors';
 import type { Placed } from './answers';
 import type { Outcome } from './batch';
-import type { Settled } from './lane';
+import { nextBatchSize, type Settled } from './lane';
 import { BUSY_MS_MAX } from '../../stock/stock.repository';
 import type { LockedProducts } from './locked-products';
 import type { Asked } from './verdict';
@@ -11,13 +11,13 @@ import type { Asked } from './verdict';
 export const LOCK_WAIT_MS_MAX = 2000;
 /** Between tries that found everything still locked; the last for all that follow. */
 const WAITS_MS = [5, 10, 20, 50];
-/** Requests tried together. */
-const BATCH_MAX = 200;
+/** Lines tried together: as many as a lane commits. */
+const BATCH = { batchMax: 200, weightOf: ({ lines }: Asked) => lines.length };
 /** As many as wait in a lane at most. */
 const WAITING_MAX = 2000;
 
 interface Waiting {
-  asked: Asked;
+  request: Asked;
   /** Monotonic clock. */
   since: number;
   settle: (settled: Settled<Placed>) => void;
@@ -48,7 +48,7 @@ export class LockQueue {
   submit(asked: Asked): Promise<Settled<Placed>> {
     if (this.waiting.length >= WAITING_MAX) return Promise.resolve({ error: new Overloaded() });
     return new Promise((settle) => {
-      this.waiting.push({ asked, since: performance.now(), settle });
+      this.waiting.push({ request: asked, since: performance.now(), settle });
       if (!this.underWay) void this.run();
     });
   }
@@ -57,8 +57,8 @@ export class LockQueue {
     this.underWay = true;
     let fruitless = 0;
     while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, BATCH_MAX);
-      const outcomes = await this.work.tryAll(batch.map(({ asked }) => asked));
+      const batch = this.waiting.splice(0, nextBatchSize(this.waiting, BATCH));
+      const outcomes = await this.work.tryAll(batch.map(({ request }) => request));
       const still: Waiting[] = [];
       for (const [index, each] of batch.entries()) {
         const settled = await this.settled(each, outcomes[index]!);
@@ -74,10 +74,13 @@ export class LockQueue {
   }
 
   /** Undefined where it waits on. */
-  private settled({ asked, since }: Waiting, outcome: Outcome): Promise<Settled<Placed>> | Settled<Placed> | undefined {
+  private settled(
+    { request, since }: Waiting,
+    outcome: Outcome,
+  ): Promise<Settled<Placed>> | Settled<Placed> | undefined {
     if (!('locked' in outcome)) return outcome;
     const waitedMs = performance.now() - since;
     if (waitedMs > BUSY_MS_MAX) this.locked.noteStuck();
-    return waitedMs > LOCK_WAIT_MS_MAX ? this.work.giveUp(asked, outcome.locked) : undefined;
+    return waitedMs > LOCK_WAIT_MS_MAX ? this.work.giveUp(request, outcome.locked) : undefined;
   }
 }
